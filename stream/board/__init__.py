@@ -1,0 +1,1 @@
+"""What people see: HTTP, probes and, later, the board."""

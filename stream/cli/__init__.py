@@ -1,0 +1,1 @@
+"""The commands of deskpulse, one small file each."""

@@ -1,0 +1,1 @@
+"""A first run without anything outside: broker, sample data, simulator."""

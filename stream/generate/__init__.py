@@ -1,0 +1,1 @@
+"""Assets generated from the code, committed and checked for drift."""

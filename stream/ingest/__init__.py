@@ -1,0 +1,1 @@
+"""Bytes to events: decoding, dead letters, partitioning and foreign mappings."""

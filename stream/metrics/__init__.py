@@ -1,0 +1,1 @@
+"""Numbers out: the table of metric names, the snapshot and the collector."""
