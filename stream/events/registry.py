@@ -12,6 +12,7 @@ from msgspec import Struct
 from stream.events import bookings as b
 from stream.events import reviews as r
 from stream.events import tickets as t
+from stream.events.values import OPEN_ENUMS
 
 Kind = Literal["ticket", "booking", "review", "survey"]
 
@@ -65,3 +66,16 @@ EVENT_TYPES: tuple[EventType, ...] = (
 
 BY_NAME: dict[str, EventType] = {row.name: row for row in EVENT_TYPES}
 BY_CODE: dict[int, EventType] = {row.code: row for row in EVENT_TYPES}
+
+
+def open_fields(row: EventType) -> dict[str, frozenset[str]]:
+    """Return the open enumerations among the fields of this type's data, each with the words it knows."""
+    return {name: OPEN_ENUMS[name] for name in row.data.__struct_fields__ if _is_open(row, name)}
+
+
+def _is_open(row: EventType, field: str) -> bool:
+    if field == "reason":  # of a deletion; that of an escalation or a cancellation is free text
+        return row.name.endswith(".deleted")
+    if field == "channel":  # of a ticket; that of a booking is a free label
+        return row.kind == "ticket"
+    return field in OPEN_ENUMS

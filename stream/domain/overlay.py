@@ -1,0 +1,130 @@
+"""Overlays: what a batch changes, before anything is changed.
+
+An overlay is the content of one checkpoint transaction. It becomes part of the shard, and visible, only after that
+transaction has committed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from stream.domain.windows import Bucket, Buckets, Cell, Grid, Sums
+from stream.events.event import Event, Heartbeat, Reason, Rejected
+
+OFFSETS_KEY = b"o"
+ENTITY, CHUNK, CUSTOMER, STUB, UNJOINED, BUCKET = b"e", b"c", b"k", b"s", b"u", b"w"
+
+# The layout of the records; a state of another version is refused rather than misread.
+STATE_VERSION = 1
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE = msgspec.msgpack.Decoder().decode
+
+
+class ReRouted(Struct, frozen=True, gc=False):
+    """Stands for a record of another shard's customer; the runtime sends it to *partition*."""
+
+    partition: int
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One decoded record of the log: where it stood, its Kafka timestamp (microseconds UTC) and what it says.
+
+    ``crc`` is of key and value, kept with the offset to recognise a topic that was deleted and made anew.
+    """
+
+    source: str
+    offset: int
+    timestamp: int
+    crc: int
+    item: Event | Heartbeat | Rejected | ReRouted
+
+
+class Position(Struct, array_like=True, frozen=True, gc=False):
+    """Where to read on in a source, and which record was folded last."""
+
+    next_offset: int
+    timestamp: int
+    crc: int
+    newest: int  # the newest Kafka timestamp folded
+
+
+class Meta(Struct, array_like=True, gc=False):
+    """The record ``offsets``: written with every checkpoint. ``counts`` are by "source/result"."""
+
+    version: int = STATE_VERSION
+    positions: dict[str, Position] = {}
+    rolled: int = -(2**63)
+    newest_event: int = -(2**63)
+    counts: dict[str, int] = {}
+    upstream: dict[str, int] = {}
+
+
+META_DECODER = msgspec.msgpack.Decoder(Meta)
+
+
+class FoldError(Exception):
+    """The record at ``index`` of the batch made the fold raise; fold the batch again with it as a Rejected."""
+
+    def __init__(self, index: int, reason: Reason, detail: str) -> None:
+        super().__init__(f"record {index} of the batch: {detail}")
+        self.index = index
+        self.reason = reason
+        self.detail = detail
+
+
+class Overlay:
+    """Changes folded but not yet checkpointed. Values are absolute, so that the log holds the state itself."""
+
+    def __init__(self, now: int, meta: Meta, grid: Grid) -> None:
+        self.now = now
+        self.meta = meta
+        self.grid = grid
+        self.writes: dict[bytes, bytes | None] = {}
+        self.cells: dict[tuple[Bucket, Cell], Sums] = {}
+        self.changes: dict[tuple[Bucket, Cell], Sums] = {}  # what `cells` adds to the windows; a roll-up adds nothing
+        self.waiting: dict[bytes, set[bytes]] = {}  # entity key -> unjoined keys written here
+        self.rejected: list[tuple[int, Rejected]] = []
+        self.results: Counter[tuple[str, str, str]] = Counter()
+        self.notes: Counter[str] = Counter()
+
+    @property
+    def records(self) -> list[tuple[bytes, bytes | None]]:
+        """The changelog records of this checkpoint, the record ``offsets`` last."""
+        records = list(self.writes.items())
+        for (bucket, cell), sums in self.cells.items():
+            records.append((bucket_key(bucket, cell), _ENCODE(sums) if sums != (0, 0) else None))
+        records.append((OFFSETS_KEY, _ENCODE(self.meta)))
+        return records
+
+
+def bucket_key(bucket: Bucket, cell: Cell) -> bytes:
+    """Return the changelog key of a bucket's cell."""
+    return BUCKET + _ENCODE((*bucket, *cell))
+
+
+def read_bucket(key: bytes, value: bytes | None) -> tuple[Bucket, Cell, Sums]:
+    """Return what a bucket's record says; a tombstone reads as (0, 0)."""
+    grain, start, measure, place, labels = _DECODE(key[1:])
+    sums: Any = _DECODE(value) if value is not None else (0, 0)
+    return (grain, start), (measure, place, tuple(labels)), (sums[0], sums[1])
+
+
+def cells_in(grain: int, buckets: Buckets, overlays: list[Overlay]) -> Iterator[tuple[Bucket, Cell, Sums]]:
+    """Yield the cells of a grain as *overlays*, the later the truer, leave them."""
+    seen: dict[tuple[Bucket, Cell], Sums] = {}
+    for overlay in overlays:
+        for (bucket, cell), sums in overlay.cells.items():
+            if bucket[0] == grain:
+                seen[bucket, cell] = sums
+    for start, cells in buckets.grains.get(grain, {}).items():
+        for cell, sums in cells.items():
+            seen.setdefault(((grain, start), cell), sums)
+    for (bucket, cell), sums in seen.items():
+        if sums != (0, 0):
+            yield bucket, cell, sums

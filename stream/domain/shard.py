@@ -1,0 +1,192 @@
+"""A shard: all state of one partition number. THE PATH of an event runs through `Shard.fold` and `Shard.merge`.
+
+The state is what the changelog holds: keys and values as bytes, decoded only when an event touches them, plus the
+buckets of contributions with the windows over them. Folding returns an overlay and changes nothing; merging makes the
+overlay part of the state after its transaction has committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from stream.domain import entity
+from stream.domain.folding import Folding
+from stream.domain.overlay import (
+    BUCKET,
+    CUSTOMER,
+    ENTITY,
+    META_DECODER,
+    OFFSETS_KEY,
+    STATE_VERSION,
+    STUB,
+    UNJOINED,
+    FoldError,
+    Meta,
+    Overlay,
+    Position,
+    Record,
+    read_bucket,
+)
+from stream.domain.windows import WINDOWS, Buckets, Grid, Series, Sums, WindowTable
+from stream.events.event import Event, Reason
+from stream.events.values import DAY_US
+
+HORIZON = 35 * DAY_US
+RETENTION = 400 * DAY_US
+
+
+class Limits(Struct, frozen=True):
+    """How long things stay, in microseconds: entities live (horizon), stubs and customers remembered (retention)."""
+
+    horizon: int = HORIZON
+    retention: int = RETENTION
+
+
+class ShardView(Struct, frozen=True):
+    """The aggregates of a shard at one instant (microseconds UTC); immutable, so any thread may read it."""
+
+    partition: int
+    now: int
+    windows: Mapping[str, Mapping[Series, Sums]]
+    live: Mapping[Series, Sums]
+    positions: Mapping[str, Position]
+    counts: Mapping[str, int]
+    upstream: Mapping[str, int]
+    overflow: Mapping[str, int]
+    records: int
+
+
+class Shard:
+    """State of one partition number; see the module's first lines."""
+
+    def __init__(self, partition: int, limits: Limits | None = None) -> None:
+        self.partition = partition
+        self.limits = limits or Limits()
+        self.store: dict[bytes, bytes] = {}
+        self.buckets = Buckets()
+        self.meta = Meta()
+        self.grid = Grid.at(0)
+        self.windows = WindowTable(self.buckets, 0)
+        self.waiting: dict[bytes, set[bytes]] = {}  # entity key -> unjoined keys of those that name it
+        self.expiry: dict[int, set[bytes]] = {}  # day when due -> keys of closed entities, stubs, customers
+
+    @property
+    def offsets(self) -> Mapping[str, Position]:
+        """Where to read on, by source."""
+        return self.meta.positions
+
+    def fold(
+        self,
+        batch: Sequence[Record],
+        now: int,
+        base: Overlay | None = None,
+        at_end: frozenset[str] = frozenset(),
+    ) -> Overlay:
+        """Return what *batch* changes as of *now* (microseconds UTC), on top of *base*, the overlay in flight.
+
+        *at_end* names the sources read to their end: they do not hold back log time. An empty batch is a tick. The
+        shard is not changed. Raises FoldError with the index of a record that cannot be folded.
+        """
+        folding = Folding(self, now, base, at_end)
+        for index, record in enumerate(batch):
+            try:
+                folding.step(index, record)
+            except Exception as error:  # whatever an event does to the fold, it alone becomes a dead letter
+                raise FoldError(index, Reason.FOLD_ERROR, type(error).__name__) from error
+        return folding.finish()
+
+    def merge(self, overlay: Overlay) -> None:
+        """Make *overlay* part of the state. Only after its transaction has committed."""
+        if overlay.grid.rolled > self.grid.rolled:
+            self.windows.advance(overlay.grid.rolled)
+            self.grid = overlay.grid
+        for key, value in overlay.writes.items():
+            self._write(key, value)
+        for (bucket, cell), sums in overlay.cells.items():
+            self.buckets.put(bucket, cell, sums)
+        for (bucket, cell), change in overlay.changes.items():
+            self.windows.add(bucket, cell, change)
+        self.meta = overlay.meta
+
+    def restore(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Apply changelog records in log order; call `restored` when all have been applied.
+
+        Raises ValueError for a state of another version.
+        """
+        for key, value in records:
+            if key == OFFSETS_KEY:
+                if value is not None:
+                    self.meta = META_DECODER.decode(value)
+                    if self.meta.version != STATE_VERSION:
+                        raise ValueError(f"state version {self.meta.version}, this program reads {STATE_VERSION}")
+            elif key[:1] == BUCKET:
+                self.buckets.put(*read_bucket(key, value))
+            else:
+                self._write(key, value)
+
+    def restored(self, now: int) -> None:
+        """Build the windows after a restore, as of *now* or of the last roll-up if that is later."""
+        self.grid = Grid.at(max(self.meta.rolled, 0))
+        self.windows = WindowTable(self.buckets, max(now, self.grid.rolled))
+
+    def view(self, now: int) -> ShardView:
+        """Slide the windows to *now* and return the aggregates as they stand."""
+        self.windows.advance(now)
+        return ShardView(
+            partition=self.partition,
+            now=self.windows.now,
+            windows={window.name: self.windows.view(window.name) for window in WINDOWS},
+            live=dict(self.windows.live),
+            positions=dict(self.meta.positions),
+            counts=dict(self.meta.counts),
+            upstream=dict(self.meta.upstream),
+            overflow=dict(self.windows.overflow),
+            records=len(self.store),
+        )
+
+    def _write(self, key: bytes, value: bytes | None) -> None:
+        kind = key[:1]
+        if kind == UNJOINED:
+            self._index_unjoined(key, value)
+        elif kind in (ENTITY, STUB, CUSTOMER):
+            old = self.store.get(key)
+            if old is not None:
+                self._expire(key, old, False)
+            if value is not None and not entity.is_open(value):
+                self._expire(key, value, True)
+        if value is None:
+            self.store.pop(key, None)
+        else:
+            self.store[key] = value
+
+    def due(self, key: bytes, record: bytes) -> int:
+        """Return the log time (microseconds UTC) after which a record is sealed (an entity) or dropped (the others)."""
+        keep = self.limits.horizon + DAY_US if key[:1] == ENTITY else self.limits.retention
+        return entity.newest_of(record) + keep
+
+    def _expire(self, key: bytes, record: bytes, add: bool) -> None:
+        day = self.due(key, record) // DAY_US
+        keys = self.expiry.setdefault(day, set())
+        (keys.add if add else keys.discard)(key)
+        if not keys:
+            del self.expiry[day]
+
+    def _index_unjoined(self, key: bytes, value: bytes | None) -> None:
+        """Keep, per entity that is named but unknown, the keys of those that wait for it."""
+        old = value if value is not None else self.store.get(key)
+        if old is None:
+            return
+        if value is not None:
+            self.waiting.setdefault(old, set()).add(key)
+            return
+        self.waiting[old].discard(key)
+        if not self.waiting[old]:
+            del self.waiting[old]
+
+
+def newest_event(batch: Sequence[Record], so_far: int) -> int:
+    """Return the newest event time of the run, microseconds UTC: the ``events`` clock after *batch*."""
+    times = (record.item.time for record in batch if isinstance(record.item, Event))
+    return max(so_far, max(times, default=so_far))

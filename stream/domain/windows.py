@@ -1,0 +1,206 @@
+"""Sliding windows in event time over buckets of contributions.
+
+A contribution lies in exactly one bucket. Recent buckets are fine, old ones coarse: as time passes, fine buckets are
+rolled up, so that memory follows the number of buckets and not of events. The sums of each window are kept up to date
+as contributions come and buckets leave, so a window costs the same whatever its length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from stream.domain.measures import MEASURES
+from stream.events.values import MICRO, OTHER
+
+# (measure, bin, labels): what adds up within a bucket.
+Cell = tuple[str, int, tuple[str, ...]]
+Sums = tuple[int, int]  # count, sum of values
+# (measure, bin, dimension, label, currency): one dimension at a time; dimension "" is the total, currency "" no money.
+Series = tuple[str, int, str, str, str]
+# (grain, start): grain in microseconds. EXACT holds contributions ahead of the clock, LIVE_BUCKET those in no window.
+Bucket = tuple[int, int]
+
+EXACT = 0
+LIVE_BUCKET: Bucket = (-1, 0)
+ROLL_STEP = 60 * MICRO
+MAX_LABELS = 200
+MAX_CELLS = 100_000  # cells whose series are remembered; beyond it they are derived anew
+
+
+class Window(Struct, frozen=True):
+    """A window's name, length and the grain of its left edge, both in microseconds."""
+
+    name: str
+    length: int
+    grain: int
+
+    def left(self, now: int) -> int:
+        """Return the left edge at *now*: [floor to grain(now - length), now] (contract, "Freshness")."""
+        edge = now - self.length
+        return edge - edge % self.grain
+
+
+def _window(name: str, length: int, grain: int) -> Window:
+    return Window(name, length * MICRO, grain * MICRO)
+
+
+WINDOWS: tuple[Window, ...] = (
+    _window("5m", 300, 5),
+    _window("1h", 3_600, 60),
+    _window("24h", 86_400, 300),
+    _window("7d", 604_800, 3_600),
+    _window("30d", 2_592_000, 21_600),
+)
+
+
+class Grid(Struct, frozen=True):
+    """Which bucket an instant belongs to, given how far buckets have been rolled up.
+
+    ``bounds[i]`` is the instant before which grain i is no longer used. It lies a step of the next grain left of the
+    window, so every left edge at or after ``rolled`` falls between two buckets.
+    """
+
+    rolled: int
+    bounds: tuple[int, ...]
+
+    @classmethod
+    def at(cls, now: int) -> Grid:
+        """Return the grid of *now* (microseconds UTC), which moves in steps of a minute."""
+        rolled = now - now % ROLL_STEP
+        coarser = (*(window.grain for window in WINDOWS[1:]), WINDOWS[-1].grain)
+        bounds = []
+        for window, grain in zip(WINDOWS, coarser, strict=True):
+            edge = rolled - window.length - grain
+            bounds.append(edge - edge % grain)
+        return cls(rolled, tuple(bounds))
+
+    def bucket(self, at: int) -> Bucket | None:
+        """Return the bucket of an instant, or None if it is older than every window."""
+        for window, bound in zip(WINDOWS, self.bounds, strict=True):
+            if at >= bound:
+                return window.grain, at - at % window.grain
+        return None
+
+
+class Buckets:
+    """Sums per bucket and cell; the storage below the windows."""
+
+    def __init__(self) -> None:
+        self.grains: dict[int, dict[int, dict[Cell, Sums]]] = {}
+
+    def get(self, bucket: Bucket, cell: Cell) -> Sums:
+        """Return the sums of a cell, (0, 0) if there is none."""
+        return self.grains.get(bucket[0], {}).get(bucket[1], {}).get(cell, (0, 0))
+
+    def put(self, bucket: Bucket, cell: Cell, sums: Sums) -> None:
+        """Set the sums of a cell; (0, 0) removes it."""
+        starts = self.grains.setdefault(bucket[0], {})
+        if sums != (0, 0):
+            starts.setdefault(bucket[1], {})[cell] = sums
+        elif bucket[1] in starts:
+            starts[bucket[1]].pop(cell, None)
+            if not starts[bucket[1]]:
+                del starts[bucket[1]]
+
+    def starting(self, grain: int, left: int, right: int) -> Iterator[tuple[int, dict[Cell, Sums]]]:
+        """Yield the buckets of a grain whose start lies in [left, right)."""
+        starts = self.grains.get(grain, {})
+        if grain > 0 and (right - left) // grain < len(starts):
+            candidates: Iterable[int] = range(left + -left % grain, right, grain)
+        else:
+            candidates = [start for start in starts if left <= start < right]
+        for start in candidates:
+            if start in starts:
+                yield start, starts[start]
+
+    def __iter__(self) -> Iterator[tuple[Bucket, Cell, Sums]]:
+        for grain, starts in self.grains.items():
+            for start, cells in starts.items():
+                for cell, sums in cells.items():
+                    yield (grain, start), cell, sums
+
+
+class WindowTable:
+    """The sums of every window and of the live measures, by series, as of ``now``.
+
+    A dimension shows at most ``MAX_LABELS`` labels, the first that came; the others count as "other". The state keeps
+    them all: only what is copied five times a second has to be bounded.
+    """
+
+    def __init__(self, buckets: Buckets, now: int) -> None:
+        self._buckets = buckets
+        self._series: dict[Cell, tuple[Series, ...]] = {}
+        self._labels: dict[str, set[str]] = {}
+        self._edges = {window.name: window.left(now) for window in WINDOWS}
+        self.now = now
+        self.overflow: dict[str, int] = {}  # dimension -> contributions counted as "other" for want of room
+        self.sums: dict[str, dict[Series, Sums]] = {window.name: {} for window in WINDOWS}
+        self.live: dict[Series, Sums] = {}
+        for bucket, cell, sums in buckets:
+            self.add(bucket, cell, sums)
+
+    def add(self, bucket: Bucket, cell: Cell, change: Sums) -> None:
+        """Add a change of a bucket's cell to every window it lies in."""
+        grain, start = bucket
+        if grain == EXACT:
+            return
+        if bucket == LIVE_BUCKET:
+            self._add(self.live, cell, change)
+            return
+        for name, left in self._edges.items():
+            if start >= left:
+                self._add(self.sums[name], cell, change)
+
+    def advance(self, now: int) -> None:
+        """Slide every window to *now*; time never goes back."""
+        if now <= self.now:
+            return
+        self.now = now
+        for window in WINDOWS:
+            old, new = self._edges[window.name], window.left(now)
+            if new == old:
+                continue
+            self._edges[window.name] = new
+            for finer in WINDOWS:
+                if finer.grain <= window.grain:
+                    for _, cells in self._buckets.starting(finer.grain, old, new):
+                        for cell, (count, total) in cells.items():
+                            self._add(self.sums[window.name], cell, (-count, -total))
+
+    def view(self, name: str) -> Mapping[Series, Sums]:
+        """Return a copy of a window's sums as of ``now``, with what was ahead of the clock and is not any more."""
+        sums = dict(self.sums[name])
+        for _, cells in self._buckets.starting(EXACT, self._edges[name], self.now + 1):
+            for cell, change in cells.items():
+                self._add(sums, cell, change)
+        return sums
+
+    def _add(self, sums: dict[Series, Sums], cell: Cell, change: Sums) -> None:
+        series = self._series.get(cell)
+        if series is None:
+            if len(self._series) >= MAX_CELLS:
+                self._series.clear()
+            series = self._series[cell] = tuple(self._series_of(cell))
+        count, total = change
+        for one in series:
+            had = sums.get(one, (0, 0))
+            sums[one] = (had[0] + count, had[1] + total)
+
+    def _series_of(self, cell: Cell) -> Iterator[Series]:
+        """Yield the total and one series per label of a cell; money is only ever summed within its currency."""
+        measure, place, labels = cell
+        by_name = dict(zip(MEASURES[measure].labels, labels, strict=True))
+        currency = by_name.pop("currency", "")
+        yield measure, place, "", "", currency
+        for name, label in by_name.items():
+            yield measure, place, name, self._bounded(name, label), currency
+
+    def _bounded(self, name: str, label: str) -> str:
+        known = self._labels.setdefault(name, set())
+        if label in known or len(known) < MAX_LABELS:
+            known.add(label)
+            return label
+        self.overflow[name] = self.overflow.get(name, 0) + 1
+        return OTHER
