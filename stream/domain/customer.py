@@ -35,11 +35,13 @@ class Customer(Struct, array_like=True, gc=False):
             self.completed += count
         elif measure == "revenue":
             currency = labels[-1]
-            self.value[currency] = self.value.get(currency, 0) + value * count
+            total = self.value.pop(currency, 0) + value * count
+            if total:  # what was retracted leaves no trace, whatever the order
+                self.value[currency] = total
 
     def record(self) -> bytes:
         """Return the bytes that `load` reads; a customer is never open, so it expires with its last event."""
-        return _PREFIX.pack(self.last, False) + msgspec.msgpack.encode(self)
+        return _PREFIX.pack(self.last, False) + msgspec.msgpack.encode(self, order="sorted")
 
 
 _DECODE = msgspec.msgpack.Decoder(Customer).decode

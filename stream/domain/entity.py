@@ -54,7 +54,7 @@ class Header(Struct, array_like=True, gc=False):
 # Before the header: the newest event time and whether the entity is open, readable without decoding (sealing).
 _PREFIX = struct.Struct(">q?")
 _DECODE_HEADER = msgspec.msgpack.Decoder(Header).decode
-_ENCODE = msgspec.msgpack.Encoder().encode
+_ENCODE = msgspec.msgpack.Encoder(enc_hook=int).encode  # money and time are integers with a name
 _DECODE_STATE = {kind: msgspec.msgpack.Decoder(fold.state).decode for kind, fold in FOLDS.items()}
 
 

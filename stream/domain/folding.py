@@ -43,7 +43,7 @@ SEAL_AT_ONCE = 500
 MAX_UPSTREAMS = 100
 
 _KINDS: dict[str, Kind] = {"t": "ticket", "b": "booking", "r": "review", "s": "survey"}
-_ENCODE = msgspec.msgpack.Encoder().encode
+_ENCODE = msgspec.msgpack.Encoder(enc_hook=int).encode
 
 
 def entity_key(kind: Kind, subject: str) -> bytes:

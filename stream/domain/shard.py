@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from stream.domain import entity
-from stream.domain.folding import Folding
+from stream.domain.folding import FUTURE, Folding
 from stream.domain.overlay import (
     BUCKET,
     CUSTOMER,
@@ -187,6 +187,13 @@ class Shard:
 
 
 def newest_event(batch: Sequence[Record], so_far: int) -> int:
-    """Return the newest event time of the run, microseconds UTC: the ``events`` clock after *batch*."""
-    times = (record.item.time for record in batch if isinstance(record.item, Event))
+    """Return the newest event time of the run, microseconds UTC: the ``events`` clock after *batch*.
+
+    An event too far in the future is refused by the fold, so it does not move the clock either.
+    """
+    times = (
+        record.item.time
+        for record in batch
+        if isinstance(record.item, Event) and record.item.time <= record.timestamp + FUTURE
+    )
     return max(so_far, max(times, default=so_far))

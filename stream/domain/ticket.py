@@ -72,11 +72,13 @@ _ONCE["ticket_closed_unresolved"] = 16
 
 
 def start(entries: Iterable[Entry]) -> TicketState:
-    """Return the state before the first of *entries*, knowing that these are all."""
+    """Return the state before the first of *entries* (in ledger order), knowing that these are all."""
     created = retracted = False
     for entry in entries:
         created = created or entry.code == _CREATED
-        retracted = retracted or _retracts(entry.code, entry.data)
+        if entry.code in (_MERGED, _DELETED):
+            retracted = _retracts(entry.code, entry.data)
+            break  # the first one decides: nothing is read after it
     return TicketState(complete=created, visible=created and not retracted)
 
 
@@ -154,7 +156,7 @@ def _message(state: TicketState, at: int, data: t.TicketMessage, emit: Emit) -> 
     elif data.author == "customer" and data.public:
         if state.status in ("pending", "resolved"):
             _to_status(state, at, "open", "customer", emit)
-        if state.replied and state.waiting_since is None and state.status != "closed":
+        if state.replied and state.waiting_since is None:
             state.waiting_since = at
 
 

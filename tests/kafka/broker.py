@@ -1,4 +1,4 @@
-"""Apache Kafka brokers (KRaft, each also a controller) as child processes: start, stop, SIGKILL, restart on the same data.
+"""Apache Kafka brokers (KRaft, each also a controller) as child processes: start, stop, SIGKILL, restart on their data.
 
 All calls block; inside a running event loop use `asyncio.to_thread`.
 """
@@ -7,19 +7,21 @@ import asyncio
 import random
 import socket
 import subprocess
-import threading
 import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from stream.demo.child import GuardedProcess
 from tests.kafka.jars import KafkaInstall
+
+Result = TypeVar("Result")
 
 HOST = "127.0.0.1"
 START_LIMIT_S = 60.0  # A start takes 2 s on two idle cores; the rest is room for a busy machine.
@@ -104,7 +106,9 @@ class KafkaBroker:
             if self._process is None or not self._process.running:
                 raise RuntimeError(f"broker {self.node_id} ended: {self._last_words()}")
             if time.monotonic() > deadline:
-                raise RuntimeError(f"broker {self.node_id} is not ready after {START_LIMIT_S:.0f} s: {self._last_words()}")
+                raise RuntimeError(
+                    f"broker {self.node_id} is not ready after {START_LIMIT_S:.0f} s: {self._last_words()}"
+                )
             time.sleep(0.05)
 
     def start(self) -> None:
@@ -174,8 +178,9 @@ class KafkaCluster:
             raise
 
     def stop(self) -> None:
-        for broker in reversed(self.brokers):
-            broker.stop()
+        """All at once: one by one, the last would wait in vain for a quorum to take over from it."""
+        with ThreadPoolExecutor(len(self.brokers)) as pool:
+            list(pool.map(KafkaBroker.stop, self.brokers))
 
     def kill(self) -> None:
         for broker in self.brokers:
@@ -213,8 +218,22 @@ def free_ports(count: int) -> list[int]:
     raise RuntimeError("no free ports")
 
 
-def run_apart[T](work: Coroutine[Any, Any, T]) -> T:
-    """Runs a coroutine to its end in an event loop of its own, so that a caller may itself be inside a loop."""
+def run_apart(work: Coroutine[Any, Any, Result]) -> Result:
+    """Runs a coroutine to its end in a thread and event loop of its own, so that a caller may be inside a loop."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, work).result()
+
+
+async def _lists_itself(broker: KafkaBroker) -> bool:
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap_servers, request_timeout_ms=2_000)
+    try:
+        await admin.start()
+        cluster = await admin.describe_cluster()
+        return any(node["node_id"] == broker.node_id for node in cluster["brokers"])
+    except KafkaError:
+        return False
+    finally:
+        await admin.close()
 
 
 def _accepts(port: int) -> bool:

@@ -12,17 +12,21 @@ from pathlib import Path
 POM = Path(__file__).with_name("pom.xml")
 JAVA_AT_LEAST = 17  # Kafka's brokers need it since 4.0.
 COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+# -U: ask again for what a failed try before has marked as missing.
+MAVEN = ("mvn", "-q", "-B", "-U")
 DEBIAN_PACKAGES = ("openjdk-17-jre-headless", "maven")
 DOWNLOAD_LIMIT_S = 300.0
-# What Maven and apt say when a host does not answer, as opposed to answering "no such thing".
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # Maven resets it even where it uses none.
+ERROR_LINE = re.compile(r"\[ERROR\]|^E: ")  # Maven's and apt's.
+# What they say when a host does not answer, as opposed to answering "no such thing".
 NETWORK_TROUBLE = re.compile(
-    r"Unknown host|Connection (refused|reset|timed out)|Network is unreachable|No route to host|timed out"
-    r"|Temporary failure|Could not (resolve|connect|transfer)|status code: 5\d\d|offline mode",
+    r"Unknown host|Connection (refused|reset|timed out)|timed out|Network is unreachable|No route to host"
+    r"|Temporary failure|Could not (connect|resolve (host|'))|status code: 5\d\d",
     re.IGNORECASE,
 )
 
 
-class KafkaUnavailable(Exception):
+class KafkaUnavailableError(Exception):
     """No broker can be started here. `network` tells whether that is only because a registry cannot be reached."""
 
     def __init__(self, reason: str, *, network: bool = False) -> None:
@@ -39,14 +43,14 @@ class KafkaInstall:
 
 
 def find_kafka() -> KafkaInstall:
-    """Returns the Java and the jars to use, getting what is missing first. Raises KafkaUnavailable."""
+    """Returns the Java and the jars to use, getting what is missing first. Raises KafkaUnavailableError."""
     jars = _cache() / f"kafka-{hashlib.sha256(POM.read_bytes()).hexdigest()[:12]}"
     java = _find_java()
     if java is None or (not jars.exists() and shutil.which("mvn") is None):
         _install_debian_packages()
         java = _find_java()
     if java is None:
-        raise KafkaUnavailable(f"no Java {JAVA_AT_LEAST} or newer on this machine")
+        raise KafkaUnavailableError(f"no Java {JAVA_AT_LEAST} or newer on this machine")
     if not jars.exists():
         _download(jars)
     return KafkaInstall(java, f"{jars}/*")
@@ -75,18 +79,21 @@ def _java_version(java: str) -> int:
 def _install_debian_packages() -> None:
     wanted = f"Java {JAVA_AT_LEAST} and Maven"
     if shutil.which("apt-get") is None or os.geteuid() != 0:
-        raise KafkaUnavailable(f"{wanted} are not installed, and only root on Debian may install them here")
-    _run(["apt-get", "-qq", "update"], "the Debian package lists cannot be updated")
-    _run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", *DEBIAN_PACKAGES], f"{wanted} cannot be installed")
+        raise KafkaUnavailableError(f"{wanted} are not installed, and only root on Debian may install them here")
+    run_client(["apt-get", "-qq", "update"], "the Debian package lists cannot be updated")
+    run_client(
+        ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *DEBIAN_PACKAGES],
+        f"{wanted} cannot be installed",
+    )
 
 
 def _download(jars: Path) -> None:
-    """Copies the jars into a fresh folder and renames it, so that a download broken off is never taken for a whole one."""
+    """Copies the jars into a fresh folder and renames it, so that a broken download is never taken for a whole one."""
     jars.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=jars.parent) as scratch:
         whole = Path(scratch) / "jars"
         options = ["-DincludeScope=runtime", f"-DoutputDirectory={whole}"]
-        _run(["mvn", "-q", "-B", "-f", str(POM), COPY_DEPENDENCIES, *options], "Kafka's jars cannot be downloaded")
+        run_client([*MAVEN, "-f", str(POM), COPY_DEPENDENCIES, *options], "Kafka's jars cannot be downloaded")
         try:
             whole.rename(jars)
         except OSError:
@@ -94,15 +101,16 @@ def _download(jars: Path) -> None:
                 raise
 
 
-def _run(command: list[str], failure: str) -> None:
-    """Runs a package client. Raises KafkaUnavailable with `failure` and the first error line of the client."""
+def run_client(command: list[str], failure: str) -> None:
+    """Runs a package client. Raises KafkaUnavailableError with `failure` and the first error line of its output."""
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=DOWNLOAD_LIMIT_S, stdin=subprocess.DEVNULL
         )
     except subprocess.TimeoutExpired:
-        raise KafkaUnavailable(f"{failure}: no end after {DOWNLOAD_LIMIT_S:.0f} s", network=True) from None
+        raise KafkaUnavailableError(f"{failure}: no end after {DOWNLOAD_LIMIT_S:.0f} s", network=True) from None
     if done.returncode != 0:
-        said = [line for line in (done.stdout + done.stderr).splitlines() if re.search("error|^E:", line, re.IGNORECASE)]
-        reason = f"{failure}: {said[0] if said else f'exit code {done.returncode}'}"
-        raise KafkaUnavailable(reason, network=bool(NETWORK_TROUBLE.search(reason)))
+        output = COLOUR.sub("", done.stdout + done.stderr)
+        errors = [line for line in output.splitlines() if ERROR_LINE.search(line)]
+        reason = errors[0] if errors else f"exit code {done.returncode}"
+        raise KafkaUnavailableError(f"{failure}: {reason}", network=bool(NETWORK_TROUBLE.search(output)))

@@ -1,0 +1,158 @@
+"""The HTTP server of a worker, in a thread and an event loop of its own.
+
+It answers from the latest snapshot, so the scrape page, the probes and the aggregates stand even while the worker's
+loop hangs: that is when somebody looks at them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import web
+
+from stream.board import api, page, probes
+from stream.metrics.collector import ScrapePage
+from stream.metrics.latest import Latest
+from stream.metrics.model import Health
+
+log = logging.getLogger(__name__)
+
+HOST, PORT = "127.0.0.1", 6066
+START_SECONDS = STOP_SECONDS = 5.0
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class BindError(Exception):
+    """The address cannot be listened on; the message is one clear line."""
+
+
+def bind(host: str = HOST, port: int = PORT) -> socket.socket:
+    """Return a listening socket; port 0 is a free one. Raises BindError."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address, family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BindError(f"cannot listen on {host}:{port}: {reason}") from None
+
+
+def url_of(listening: socket.socket) -> str:
+    """Return the URL of a listening socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class BoardServer:
+    """Serves one worker's snapshot. `start` returns once requests are answered; `stop` ends the thread.
+
+    *now* is the wall clock in microseconds UTC; *listening* comes from `bind` and is closed by `stop`.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        latest: Latest,
+        health: Health,
+        now: Callable[[], int],
+        limits: probes.ProbeLimits | None = None,
+    ) -> None:
+        self.url = url_of(listening)
+        self._socket = listening
+        self._latest = latest
+        self._health = health
+        self._now = now
+        self._limits = limits or probes.ProbeLimits()
+        self._started = now()
+        self._page = ScrapePage(latest)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="board", daemon=True)
+        self._answering = threading.Event()
+
+    def start(self) -> None:
+        """Start the thread. Raises BindError if it does not answer in time."""
+        self._thread.start()
+        if not self._answering.wait(START_SECONDS):
+            raise BindError(f"the HTTP server on {self.url} did not start")
+
+    def stop(self) -> None:
+        """Stop serving and close the socket; safe to call twice and before `start`."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(STOP_SECONDS)
+        self._socket.close()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0, keepalive_timeout=75.0)
+        try:
+            self._loop.run_until_complete(self._serve(runner))
+            self._loop.call_soon(self._answering.set)
+            self._loop.run_forever()
+            self._loop.run_until_complete(runner.cleanup())
+        finally:
+            self._loop.close()
+
+    async def _serve(self, runner: web.AppRunner) -> None:
+        await runner.setup()
+        await web.SockSite(runner, self._socket).start()
+
+    def _application(self) -> web.Application:
+        application = web.Application(middlewares=[answer_errors_in_json])
+        application.router.add_get("/", self._index)
+        application.router.add_get("/metrics", self._metrics)
+        application.router.add_get("/livez", self._livez)
+        application.router.add_get("/readyz", self._readyz)
+        application.router.add_get("/api/kpis", self._kpis)
+        return application
+
+    async def _index(self, _: web.Request) -> web.Response:
+        html = page.render(self._latest.snapshot, self._latest.teller)
+        return web.Response(text=html, content_type="text/html")
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        body, content_type = self._page.render(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def _livez(self, _: web.Request) -> web.Response:
+        return _verdict(probes.live(self._health, self._started, self._now(), self._limits))
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        return _verdict(probes.ready(self._health, self._latest.snapshot, self._now(), self._limits))
+
+    async def _kpis(self, _: web.Request) -> web.Response:
+        snapshot = self._latest.snapshot
+        if snapshot is None:
+            return json({"error": "starting: there are no numbers yet"}, status=503)
+        return json(api.kpis(snapshot, self._latest.teller))
+
+
+def json(answer: object, status: int = 200) -> web.Response:
+    """Return *answer* as a JSON response."""
+    return web.Response(body=orjson.dumps(answer), status=status, content_type="application/json")
+
+
+def _verdict(verdict: probes.Verdict) -> web.Response:
+    return json({"ok": verdict.ok, "reason": verdict.reason}, status=200 if verdict.ok else 503)
+
+
+@web.middleware
+async def answer_errors_in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what goes wrong into JSON with a reason; an error of ours is logged in one line and shows no internals."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as error:
+        allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        response = json({"error": error.reason.lower()}, status=error.status)
+        response.headers.update(allowed)
+    except Exception as error:  # the server outlives any answer it cannot make
+        log.error("GET %s failed: %r", request.path, error)
+        response = json({"error": "internal error"}, status=500)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

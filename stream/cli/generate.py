@@ -1,0 +1,40 @@
+"""``deskpulse generate``: the files made from the code, written or checked for drift."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from stream.cli.errors import UsageError
+from stream.generate.schemas import schemas
+from stream.generate.write import drifted, write
+
+NAME = "generate"
+HELP = "write the generated files (schemas), or check them for drift"
+
+# Each gives text by path from the project's root.
+GENERATORS: list[Callable[[], dict[str, str]]] = [schemas]
+# Folders in which every file is generated.
+FOLDERS = ["schemas"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and list the files that differ")
+    parser.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="the project's root (default: here)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the files, or with --check list those that differ and return 1. Raises UsageError."""
+    if not (args.root / "pyproject.toml").is_file():
+        raise UsageError(f"{args.root.absolute()} is not the project's root: it has no pyproject.toml")
+    files = {path: text for generator in GENERATORS for path, text in generator().items()}
+    try:
+        changed = (drifted if args.check else write)(args.root, files, FOLDERS)
+    except OSError as error:
+        raise UsageError(f"cannot use {error.filename}: {error.strerror}") from None
+    for path in changed:
+        print(path)
+    print(f"{len(files)} generated files, {len(changed)} {'differ' if args.check else 'changed'}")
+    return 1 if args.check and changed else 0

@@ -1,0 +1,97 @@
+"""The snapshots: every few moments, all shards of the worker at one instant."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+
+from stream.metrics.model import Health, ShardSnapshot, SourceSnapshot, WorkerSnapshot
+from stream.runtime.clock import Clock, now_us
+from stream.runtime.counters import Counters
+from stream.runtime.freshness import frontier, source_snapshot
+from stream.runtime.owner import Owner
+from stream.runtime.settings import RuntimeSettings
+from stream.runtime.shards import Shards
+
+
+class Publisher:
+    """Makes snapshots and hands them over by reference."""
+
+    def __init__(
+        self,
+        settings: RuntimeSettings,
+        shards: Shards,
+        clock: Clock,
+        counters: Counters,
+        health: Health,
+        publish: Callable[[WorkerSnapshot], None],
+    ) -> None:
+        self._settings = settings
+        self._shards = shards
+        self._clock = clock
+        self._counters = counters
+        self._health = health
+        self._publish = publish
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        interval = self._settings.snapshot_interval
+        due = monotonic()
+        while True:
+            self._publish(self.snapshot(max(0.0, monotonic() - due)))
+            self._health.beat = now_us()
+            due = monotonic() + interval
+            await asyncio.sleep(interval)
+
+    def snapshot(self, loop_lag: float = 0.0) -> WorkerSnapshot:
+        """Return all shards as they are now. Nothing in here gives up control, so views, offsets and times agree."""
+        time, now = now_us(), self._clock.now()
+        shards, sources, upstream = [], [], dict[str, int]()
+        for partition, state in sorted(self._shards.states.items()):
+            owner = self._shards.owners.get(partition)
+            if owner is None:
+                left = self._shards.remaining.get(partition, 0)
+                shards.append(ShardSnapshot(partition, state, restore_remaining=left))
+                continue
+            view = owner.shard.view(now)
+            of_shard = self._sources(owner, time)
+            sources += of_shard
+            shards.append(
+                ShardSnapshot(partition, state, view, frontier(of_shard), checkpoint_time=owner.checkpoint_time)
+            )
+            for name, seen in view.upstream.items():
+                upstream[name] = max(seen, upstream.get(name, seen))
+        counters = self._counters
+        return WorkerSnapshot(
+            time=time,
+            now=now,
+            joined=self._shards.joined,
+            shards=tuple(shards),
+            sources=tuple(sources),
+            topic_partitions=dict.fromkeys(self._settings.sources, self._shards.partitions),
+            events=dict(counters.events),
+            dead_letters=dict(counters.dead_letters),
+            notes=dict(counters.notes),
+            rerouted=dict(counters.rerouted),
+            source_lost_records=dict(counters.source_lost_records),
+            checkpoints=dict(counters.checkpoints),
+            checkpoint_seconds=counters.checkpoint_seconds,
+            takeovers=counters.takeovers,
+            rebalances=counters.rebalances,
+            loop_lag=loop_lag,
+            upstream_last_seen=upstream,
+        )
+
+    def _sources(self, owner: Owner, time: int) -> list[SourceSnapshot]:
+        return [
+            source_snapshot(
+                self._settings.source(topic),
+                owner.partition,
+                applied,
+                owner.shard.offsets.get(self._settings.source(topic)),
+                self._shards.reading.log_end(topic, owner.partition),
+                time,
+            )
+            for topic, applied in owner.applied.items()
+        ]

@@ -1,0 +1,153 @@
+"""One worker from start to end: topics checked, Faust started, snapshots published, stopped in time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from stream.domain.shard import Shard
+from stream.metrics.model import Health, WorkerSnapshot
+from stream.runtime.app import App, check_assignor, create_app
+from stream.runtime.clock import make_clock
+from stream.runtime.counters import Counters
+from stream.runtime.failure import WorkerFailure
+from stream.runtime.publisher import Publisher
+from stream.runtime.settings import RuntimeSettings
+from stream.runtime.shards import Shards
+from stream.runtime.topics import ensure_topics
+from stream.runtime.watchdog import exit_after, watch
+
+log = logging.getLogger(__name__)
+
+# Of the stop deadline; what is left is for the shards' last checkpoints before and for closing after it.
+FAUST_STOP_SHARE = 0.5
+# The last two are ours, but what they log is said by the Faust services that they derive from.
+NOISY = ("faust", "mode", "aiokafka", "kafka", "stream.runtime.app", "stream.runtime.transport")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the runtime is given by bootstrap."""
+
+    new_shard: Callable[[int], Shard] = Shard
+    publish: Callable[[WorkerSnapshot], None] = lambda snapshot: None
+    health: Health = field(default_factory=Health)
+
+
+class Worker:
+    """A worker to be run once, in one event loop. `stop` may be called from anywhere in that loop."""
+
+    def __init__(self, settings: RuntimeSettings, parts: Parts) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._counters = Counters()
+        self._stop = asyncio.Event()
+        self._failure: WorkerFailure | None = None
+        self.shards: Shards | None = None
+
+    def stop(self) -> None:
+        """Ask the worker to stop."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Work until stopped. Raises WorkerFailure when the worker cannot go on."""
+        partitions = await ensure_topics(self._settings)
+        clock = make_clock(self._settings.clock)
+        self.shards = Shards(
+            self._settings, partitions, self._parts.new_shard, clock, self._counters, self._fail
+        )
+        app = create_app(self._settings, self.shards)
+        publisher = Publisher(
+            self._settings, self.shards, clock, self._counters, self._parts.health, self._parts.publish
+        )
+        log.info(
+            "deskpulse worker: group %s on %s, %d shards in all",
+            self._settings.app_id, self._settings.bootstrap_servers, partitions,
+        )  # fmt: skip
+        publishing = asyncio.create_task(publisher.run())
+        try:
+            await self._run_app(app, publishing)
+        finally:
+            publishing.cancel()
+            await asyncio.wait({publishing})
+        if self._failure is not None:
+            raise self._failure
+
+    async def _run_app(self, app: App, publishing: asyncio.Task[None]) -> None:
+        starting = asyncio.create_task(app.start())
+        stopped = asyncio.create_task(self._stop.wait())
+        crashed = asyncio.create_task(app._crashed.wait())
+        started = asyncio.create_task(self._after_start(starting, app))
+        try:
+            await asyncio.wait({stopped, crashed, started, publishing}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (started, publishing):
+                if task.done() and task.exception() is not None:
+                    self._fail(WorkerFailure(f"the worker failed: {task.exception()!r}"))
+            if crashed.done():
+                self._fail(WorkerFailure(f"Faust crashed: {app.crash_reason!r}"))
+        finally:
+            self._parts.health.stopping = True
+            with exit_after(self._settings.stop_deadline):
+                for task in (stopped, crashed, started, starting):
+                    task.cancel()
+                await self._stop_app(app)
+
+    async def _after_start(self, starting: asyncio.Task[None], app: App) -> None:
+        """Wait for Faust's start, hold its assignor to account, then wait for ever: only the others end a worker."""
+        await starting
+        check_assignor(app)
+        await asyncio.Event().wait()
+
+    async def _stop_app(self, app: App) -> None:
+        assert self.shards is not None
+        app.consumer.stop_flow()
+        await self.shards.stop()
+        try:
+            async with asyncio.timeout(self._settings.stop_deadline * FAUST_STOP_SHARE):
+                await app.stop()
+        except TimeoutError:
+            log.info("Faust did not stop in time; the group will notice within the session timeout")
+
+    def _fail(self, failure: WorkerFailure) -> None:
+        if self._failure is None:
+            self._failure = failure
+            self._parts.health.failure = str(failure)
+        self._stop.set()
+
+
+def run_worker(settings: RuntimeSettings, parts: Parts) -> int:
+    """Run a worker until SIGINT or SIGTERM; return the exit code: 0 stopped, 1 failed (its reason on stderr)."""
+    quiet_logs()
+    try:
+        asyncio.run(_run_with_signals(settings, parts))
+    except WorkerFailure as failure:
+        print(f"deskpulse: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _run_with_signals(settings: RuntimeSettings, parts: Parts) -> None:
+    worker = Worker(settings, parts)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, worker.stop)
+    with watch(parts.health):
+        await worker.run()
+
+
+def quiet_logs() -> None:
+    """Let Faust and aiokafka speak only of errors: what matters to an operator, the runtime says itself."""
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def exit_now(code: int) -> None:
+    """End the process without waiting for threads: Faust's consumer thread may hang on a dead broker."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
