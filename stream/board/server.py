@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -34,18 +36,29 @@ class BindError(Exception):
 
 def bind(host: str = HOST, port: int = PORT) -> socket.socket:
     """Return a listening socket; port 0 is a free one. Raises BindError."""
+    if not 0 <= port <= 65_535:
+        raise BindError(f"cannot listen on {host}:{port}: a port lies between 0 and 65535")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(address, family=family, backlog=128)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BindError(f"cannot listen on {host}:{port}: {reason}") from None
+    except socket.gaierror as error:
+        raise BindError(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    except OSError as error:
+        raise BindError(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}") from None
 
 
 def url_of(listening: socket.socket) -> str:
     """Return the URL of a listening socket."""
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _OneLine(logging.LoggerAdapter[logging.Logger]):
+    """Logs what clients send amiss in one line: their mistakes are no tracebacks of ours."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        error = kwargs.pop("exc_info", None)
+        return (f"{msg}: {type(error).__name__}" if isinstance(error, BaseException) else msg), kwargs
 
 
 class BoardServer:
@@ -85,11 +98,13 @@ class BoardServer:
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(STOP_SECONDS)
+        elif not self._loop.is_closed():
+            self._loop.close()
         self._socket.close()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0, keepalive_timeout=75.0)
+        runner = web.AppRunner(self._application(), access_log=None, logger=_OneLine(log, {}), shutdown_timeout=1.0)
         try:
             self._loop.run_until_complete(self._serve(runner))
             self._loop.call_soon(self._answering.set)

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stream.cli.errors import UsageError
-from stream.generate.schemas import schemas
+from stream.generate.reference import reference_files
+from stream.generate.schemas import schema_files
 from stream.generate.write import drifted, write
 
 NAME = "generate"
-HELP = "write the generated files (schemas), or check them for drift"
+HELP = "write the generated files (schemas, reference pages), or check them for drift"
 
-# Each gives text by path from the project's root.
-GENERATORS: list[Callable[[], dict[str, str]]] = [schemas]
+# Each takes the project's root and gives text by path from there.
+GENERATORS: list[Callable[[Path], dict[str, str]]] = [schema_files, reference_files]
 # Folders in which every file is generated.
 FOLDERS = ["schemas"]
 
@@ -29,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Write the files, or with --check list those that differ and return 1. Raises UsageError."""
     if not (args.root / "pyproject.toml").is_file():
         raise UsageError(f"{args.root.absolute()} is not the project's root: it has no pyproject.toml")
-    files = {path: text for generator in GENERATORS for path, text in generator().items()}
+    files = {path: text for generator in GENERATORS for path, text in generator(args.root).items()}
     try:
         changed = (drifted if args.check else write)(args.root, files, FOLDERS)
     except OSError as error:

@@ -151,9 +151,10 @@ def _handed_off(state: TicketState, at: int, data: t.TicketHandedOff, emit: Emit
 
 
 def _message(state: TicketState, at: int, data: t.TicketMessage, emit: Emit) -> None:
+    public = data.public is not False
     if data.author == "agent":
-        _agent_message(state, at, data.public, emit)
-    elif data.author == "customer" and data.public:
+        _agent_message(state, at, public, emit)
+    elif data.author == "customer" and public:
         if state.status in ("pending", "resolved"):
             _to_status(state, at, "open", "customer", emit)
         if state.replied and state.waiting_since is None:
@@ -172,7 +173,7 @@ def _agent_message(state: TicketState, at: int, public: bool, emit: Emit) -> Non
 
 
 def _status_changed(state: TicketState, at: int, data: t.TicketStatusChanged, emit: Emit) -> None:
-    _to_status(state, at, data.status, data.by, emit)
+    _to_status(state, at, data.status, data.by or "agent", emit)
 
 
 def _to_status(state: TicketState, at: int, status: str, by: str, emit: Emit) -> None:

@@ -83,4 +83,4 @@ class BookingDisputed(Struct, frozen=True, gc=False):
     """The customer claimed a guarantee or charged back; the latest *upheld* wins."""
 
     kind: Literal["guarantee_claim", "chargeback"]
-    upheld: bool = True
+    upheld: bool | None = None  # absent = true

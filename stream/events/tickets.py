@@ -70,7 +70,7 @@ class TicketMessage(Struct, frozen=True, gc=False):
     """Somebody wrote or spoke."""
 
     author: Party
-    public: bool = True
+    public: bool | None = None  # absent = true
     agent_id: Label | None = None
 
 
@@ -78,7 +78,7 @@ class TicketStatusChanged(Struct, frozen=True, gc=False):
     """The ticket has another status from now on."""
 
     status: Status
-    by: Party = "agent"
+    by: Party | None = None  # absent = agent
     agent_id: Label | None = None
 
 

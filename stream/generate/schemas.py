@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -53,7 +54,7 @@ _DEAD_LETTER: Final = {
 }
 
 
-def schemas() -> dict[str, str]:
+def schema_files(_root: Path) -> dict[str, str]:
     """Return the text of every file under `schemas/`, by its path from the project's root."""
     documents = {row.name: event_schema(row) for row in EVENT_TYPES}
     documents[HEARTBEAT] = heartbeat_schema()

@@ -21,12 +21,13 @@ INT64: Final = 2**63
 
 
 def decode(
-    value: bytes | None, headers: Headers = (), *, key: bytes | None = None, topic: str
+    value: bytes | None, headers: Headers = (), *, key: bytes | None = None, topic: str | None
 ) -> Event | Heartbeat | Rejected:
     """Return the event in a record of *topic*, or why there is none; never raises, whatever the bytes.
 
-    *topic* is the contract's name (tickets, bookings, reviews). Whether the event is late or in the future is the
-    core's to say, since that depends on the record's Kafka timestamp.
+    *topic* is the contract's name (tickets, bookings, reviews); None takes the types of any topic, as files hold
+    them. Whether the event is late or in the future is the core's to say, since that depends on the record's Kafka
+    timestamp.
     """
     name = "unknown"
     try:
@@ -41,7 +42,7 @@ def decode(
         if route is None:
             raise RefusedError(Reason.UNKNOWN_TYPE, "Expected an event type of the contract - at `$.type`")
         name = about.type
-        if route.row.topic != topic:
+        if topic not in (None, route.row.topic):
             raise RefusedError(Reason.WRONG_TOPIC, f"{name} belongs to the topic {route.row.topic}")
         return _event(route, about, data, key)
     except RefusedError as error:

@@ -75,8 +75,13 @@ def _buckets(kpi: Kpi, tally: Tally, window: str) -> Iterator[Sample]:
 
 
 def upper_bound(bound: float) -> str:
-    """Return a bucket bound as Prometheus spells it."""
-    return "+Inf" if bound == float("inf") else repr(bound)
+    """Return a bucket bound in Go's spelling, to which Prometheus 3 brings every ``le`` anyway."""
+    if bound == float("inf"):
+        return "+Inf"
+    if bound < 1e6:
+        return repr(bound)
+    mantissa, exponent = f"{bound:e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
 
 
 def _labels(group: Group) -> Labels:

@@ -13,12 +13,12 @@ from stream.cli.errors import UsageError
 from stream.events.event import Event, Heartbeat
 from stream.events.examples import example
 from stream.events.registry import BY_NAME, TOPICS
-from stream.generate.schemas import schemas
+from stream.generate.schemas import schema_files
 from stream.generate.write import drifted, write
 from stream.ingest.decode import decode
 
 ROOT = Path(__file__).parents[3]
-FILES = schemas()
+FILES = schema_files(ROOT)
 DOCUMENTS = {Path(path).stem: json.loads(text) for path, text in FILES.items()}
 ASYNCAPI = DOCUMENTS.pop("asyncapi")
 
@@ -89,7 +89,7 @@ def test_every_type_is_a_message_of_its_topic_and_every_reference_leads_somewher
 
 
 def test_generating_twice_gives_the_same_bytes() -> None:
-    assert schemas() == FILES
+    assert schema_files(ROOT) == FILES
 
 
 def test_the_committed_files_are_current() -> None:

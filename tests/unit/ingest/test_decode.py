@@ -73,6 +73,22 @@ def test_a_type_without_required_fields_needs_no_data(data: Any) -> None:
     assert isinstance(read(event("booking.no_show", data=data)), Event)
 
 
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_null_says_the_same_as_an_absent_field(name: str) -> None:
+    for field in EXAMPLES[name]:
+        absent = {other: value for other, value in EXAMPLES[name].items() if other != field}
+        without = read(event(name, data=absent))
+        with_null = read(event(name, data=absent | {field: None}))
+        assert type(with_null) is type(without)
+        if isinstance(without, Event):
+            assert with_null == without
+
+
+def test_a_file_holds_the_types_of_every_topic() -> None:
+    for name in EXAMPLES:
+        assert isinstance(decode(json.dumps(event(name)).encode(), topic=None), Event)
+
+
 def test_unknown_fields_are_ignored() -> None:
     assert isinstance(read(event(data={"author": "bot", "mood": [1, {"a": None}]}, traceparent="00-1")), Event)
 
@@ -187,6 +203,11 @@ def test_a_structured_body_wins_over_attributes_in_headers() -> None:
 
 def test_without_a_content_type_a_body_that_is_an_envelope_is_structured() -> None:
     assert read(event(id="from-the-body"), binary(id="from-the-header")).id == "from-the-body"
+
+
+def test_a_content_type_of_plain_json_makes_the_body_data_even_if_it_looks_like_an_envelope() -> None:
+    headers = [*binary(id="from-the-header"), ("Content-Type", b"application/json")]
+    assert read({"author": "bot", "specversion": "1.0"}, headers, topic="tickets").id == "from-the-header"
 
 
 def test_without_a_content_type_a_body_that_is_no_envelope_is_data() -> None:

@@ -1,0 +1,157 @@
+"""``deskpulse report``: the KPIs of event files by the live engine, without Kafka."""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from typing import BinaryIO, TypeVar, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from rich.console import Console
+from rich.progress import Progress
+
+from stream.cli.errors import UsageError
+from stream.cli.report_formats import FORMATS
+from stream.domain.kpis import CATALOGUE
+from stream.domain.report import Ledgers, Period, periods, rows, splittable, whole_days
+from stream.events.event import Event, Rejected
+from stream.events.values import micros
+from stream.ingest.decode import decode
+
+_T = TypeVar("_T")
+
+NAME = "report"
+HELP = "the KPIs of event files, without Kafka"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="events as JSON lines (.gz too; - = standard input)")
+    parser.add_argument("--from", dest="start", metavar="T", help="start of the first period (default: the first day)")
+    parser.add_argument(
+        "--to", dest="end", metavar="T", help="end of the last period, exclusive (default: the last day)"
+    )
+    parser.add_argument("--as-of", metavar="T", help="ignore what came after T")
+    parser.add_argument("--tz", default="UTC", metavar="ZONE", help="zone of days, weeks and months (default: UTC)")
+    parser.add_argument("--by", choices=("day", "week", "month", "total"), default="total", help="length of a period")
+    parser.add_argument("--group", default="", metavar="LABEL[,LABEL]", help="split by these labels")
+    parser.add_argument("--format", choices=sorted(FORMATS), default="table", help="how to print (default: table)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report; 0 also when lines were refused, which standard error tells. Raises UsageError."""
+    zone = _zone(args.tz)
+    group = _group(args.group)
+    start, end, as_of = (_moment(text, zone) for text in (args.start, args.end, args.as_of))
+    ledgers = _read(args.files, as_of)
+    cut = _periods(ledgers, (start, end), args.by, zone)
+    with _progress("computing", len(ledgers)) as advance:
+        table = rows(advance(iter(ledgers)), cut, group) if cut else []
+    sys.stdout.write(FORMATS[args.format](table, zone))
+    return 0
+
+
+def _periods(ledgers: Ledgers, asked: tuple[int | None, int | None], by: str, zone: ZoneInfo) -> list[Period]:
+    start, end = asked
+    if ledgers.first is None and (start is None or end is None):
+        return []
+    first, last = whole_days(ledgers, zone)
+    start, end = first if start is None else start, last if end is None else end
+    if start >= end:
+        raise UsageError("--from must lie before --to")
+    return periods(start, end, by, zone)  # type: ignore[arg-type]  # argparse admits only the four
+
+
+def _read(files: list[str], as_of: int | None) -> Ledgers:
+    ledgers, refused, later = Ledgers(), Counter[str](), 0
+    first = ""
+    for name in files:
+        for number, line in _lines(name):
+            item = decode(line, topic=None)
+            if isinstance(item, Rejected):
+                first = first or f"{name}:{number}: {item.reason}: {item.detail}"
+                refused[item.reason] += 1
+            elif isinstance(item, Event):
+                if as_of is not None and item.time > as_of:
+                    later += 1
+                else:
+                    ledgers.add(item)
+    notes = [f"{ledgers.applied} events", f"{ledgers.duplicates} duplicates"]
+    notes += [f"{later} after --as-of"] * bool(later)
+    notes += [f"{number} refused as {reason}" for reason, number in sorted(refused.items())]
+    print(f"deskpulse report: {', '.join(notes)}", file=sys.stderr)
+    if first:
+        print(f"deskpulse report: the first refused: {first}", file=sys.stderr)
+    return ledgers
+
+
+def _lines(name: str) -> Iterator[tuple[int, bytes]]:
+    """Yield the numbered lines of a file that are not blank."""
+    try:
+        with _progress_file(name) as raw:
+            for number, line in enumerate(raw, 1):
+                if text := line.strip():
+                    yield number, text
+    except (OSError, EOFError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UsageError(f"{name}: {reason}") from None
+
+
+def _progress_file(name: str) -> AbstractContextManager[BinaryIO]:
+    if name == "-":
+        return nullcontext(sys.stdin.buffer)
+    if name.endswith(".gz"):
+        return cast("AbstractContextManager[BinaryIO]", gzip.open(name, "rb"))
+    return open(name, "rb")
+
+
+class _progress:  # noqa: N801  # reads as a function where it is used
+    """A progress bar on a terminal's standard error, nothing elsewhere."""
+
+    def __init__(self, text: str, total: int) -> None:
+        self._text, self._total = text, total
+        self._bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+
+    def __enter__(self) -> _progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def __call__(self, items: Iterator[_T]) -> Iterator[_T]:
+        return iter(self._bar.track(items, total=self._total, description=self._text))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UsageError(f"--tz {name}: no such zone; names are like Europe/Berlin") from None
+
+
+def _group(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    known = sorted({label for kpi in CATALOGUE for label in kpi.labels})
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--group {name}: no such label; there are {', '.join(known)}")
+    if not splittable(names):
+        raise UsageError(f"--group {text}: no KPI has all of these labels")
+    return names
+
+
+def _moment(text: str | None, zone: ZoneInfo) -> int | None:
+    """Return a given time in microseconds UTC; a date or a time without an offset is in the zone of --tz."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text}: a time is like 2026-03-01 or 2026-03-01T09:30:00Z") from None
+    return micros((moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC))
