@@ -107,9 +107,7 @@ def load(named: Path | None = None, environment: Mapping[str, str] | None = None
     config = Config() if file is None else parse(_read(file), str(file))
     servers = environment.get(SERVERS_VARIABLE, "").strip()
     if servers:
-        config = msgspec.structs.replace(
-            config, kafka=msgspec.structs.replace(config.kafka, bootstrap_servers=servers)
-        )
+        config = msgspec.structs.replace(config, kafka=msgspec.structs.replace(config.kafka, bootstrap_servers=servers))
     return config
 
 

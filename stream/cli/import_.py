@@ -32,12 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE|NAME",
         help=f"a mapping file (.toml), or a shipped one: {', '.join(shipped())}",
     )
-    parser.add_argument(
-        "sources", nargs="+", type=Path, metavar="SOURCE", help="CSV files (.gz too) or folders"
-    )
-    parser.add_argument(
-        "--out", default="-", metavar="FILE", help="where the events go (.gz compresses; - = stdout)"
-    )
+    parser.add_argument("sources", nargs="+", type=Path, metavar="SOURCE", help="CSV files (.gz too) or folders")
+    parser.add_argument("--out", default="-", metavar="FILE", help="where the events go (.gz compresses; - = stdout)")
     parser.add_argument("--rejects", type=Path, metavar="FILE", help="where bad rows go, one JSON line each")
 
 

@@ -7,27 +7,15 @@ batch's own changes first, then to the overlay in flight, then to the shard.
 from __future__ import annotations
 
 from functools import partial
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from stream.domain import customer, entity, ledger
 from stream.domain.entity import Entity
+from stream.domain.keys import CUSTOMER, ENTITY, UNJOINED, chunk_key, entity_key, stub_key
 from stream.domain.measures import LIVE, MEASURES
-from stream.domain.overlay import (
-    CHUNK,
-    CUSTOMER,
-    ENTITY,
-    STUB,
-    UNJOINED,
-    Meta,
-    Overlay,
-    Position,
-    Record,
-    ReRouted,
-    cells_in,
-)
+from stream.domain.overlay import Meta, Overlay, Position, Record, ReRouted, cells_in
 from stream.domain.windows import EXACT, LIVE_BUCKET, WINDOWS, Bucket, Cell, Grid, Sums
 from stream.events.event import Event, Heartbeat, Reason, Rejected
 from stream.events.registry import Kind
@@ -44,21 +32,6 @@ MAX_UPSTREAMS = 100
 
 _KINDS: dict[str, Kind] = {"t": "ticket", "b": "booking", "r": "review", "s": "survey"}
 _ENCODE = msgspec.msgpack.Encoder(enc_hook=int).encode
-
-
-def entity_key(kind: Kind, subject: str) -> bytes:
-    """Return the key of an entity's record."""
-    return ENTITY + kind[0].encode() + subject.encode()
-
-
-def stub_key(key: bytes, erased: bool = False) -> bytes:
-    """Return the key of what is left of an entity; a privacy deletion leaves a hash, not the subject."""
-    return STUB + (b"#" + blake2b(key, digest_size=16).digest() if erased else key)
-
-
-def chunk_key(key: bytes, number: int) -> bytes:
-    """Return the key of a full chunk of an entity's ledger."""
-    return CHUNK + _ENCODE((key, number))
 
 
 class Folding:

@@ -13,11 +13,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from stream.domain.keys import BUCKET, OFFSETS_KEY
 from stream.domain.windows import Bucket, Buckets, Cell, Grid, Sums
 from stream.events.event import Event, Heartbeat, Reason, Rejected
-
-OFFSETS_KEY = b"o"
-ENTITY, CHUNK, CUSTOMER, STUB, UNJOINED, BUCKET = b"e", b"c", b"k", b"s", b"u", b"w"
 
 # The layout of the records; a state of another version is refused rather than misread.
 STATE_VERSION = 1

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from stream.domain import ledger
 from stream.domain.entity import FOLDS, refold
-from stream.domain.folding import entity_key
+from stream.domain.keys import entity_key
 from stream.domain.kpis import CATALOGUE, Kpi, value
 from stream.domain.measures import MEASURES
 from stream.events.event import Event

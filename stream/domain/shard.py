@@ -13,22 +13,8 @@ from msgspec import Struct
 
 from stream.domain import entity
 from stream.domain.folding import FUTURE, Folding
-from stream.domain.overlay import (
-    BUCKET,
-    CUSTOMER,
-    ENTITY,
-    META_DECODER,
-    OFFSETS_KEY,
-    STATE_VERSION,
-    STUB,
-    UNJOINED,
-    FoldError,
-    Meta,
-    Overlay,
-    Position,
-    Record,
-    read_bucket,
-)
+from stream.domain.keys import BUCKET, CUSTOMER, ENTITY, OFFSETS_KEY, STUB, UNJOINED
+from stream.domain.overlay import META_DECODER, STATE_VERSION, FoldError, Meta, Overlay, Position, Record, read_bucket
 from stream.domain.windows import WINDOWS, Buckets, Grid, Series, Sums, WindowTable
 from stream.events.event import Event, Reason
 from stream.events.values import DAY_US

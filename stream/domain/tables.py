@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from stream.domain.entity import Entity
-from stream.domain.folding import chunk_key, entity_key
+from stream.domain.keys import chunk_key, entity_key
 from stream.domain.shard import Shard
 from stream.events.registry import Kind
 

@@ -140,8 +140,7 @@ def _folder() -> Any:
 
 def _table(raw: Any, where: str) -> TableSpec:
     fields = {
-        field: _field(body, f"{where}.fields.{field}")
-        for field, body in _tables(raw, "fields", f"{where}.").items()
+        field: _field(body, f"{where}.fields.{field}") for field, body in _tables(raw, "fields", f"{where}.").items()
     }
     events = raw.get("events", [])
     if not isinstance(events, list):
@@ -219,9 +218,7 @@ def _check_lookup(mapping: Mapping, field: FieldSpec, where: str) -> None:
         raise MappingError(f"{where}.lookup: table {other!r} needs a key")
     taken = mapping.tables[other].fields.get(take)
     if field.rows == "sum" and (taken is None or (taken.type != "number" and taken.formula is None)):
-        raise MappingError(
-            f'{where}.take: a sum needs a field of {other!r} with type = "number", not {take!r}'
-        )
+        raise MappingError(f'{where}.take: a sum needs a field of {other!r} with type = "number", not {take!r}')
 
 
 def _tables(raw: Any, key: str, where: str) -> dict[str, Any]:

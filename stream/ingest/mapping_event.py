@@ -129,9 +129,7 @@ def _selection(table: Table, spec: EventSpec, time: int, where: str) -> Select:
 
     def select(group: list[Record]) -> list[Record]:
         rows = changed(group) if changed else group
-        rows = [
-            one for one in rows if one.values[time] is not None and all(test(one.values) for test in tests)
-        ]
+        rows = [one for one in rows if one.values[time] is not None and all(test(one.values) for test in tests)]
         if spec.rows is None:
             return rows
         return rows[:1] if spec.rows == "first" else rows[-1:]

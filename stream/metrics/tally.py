@@ -108,11 +108,11 @@ class Teller:
         windows = {name: Tally() for name in WINDOW_NAMES} if views else {}
         for name, tally in windows.items():
             for _, view in views:
-                self._add(tally, view.windows[name], chosen, split=name in self.shown.windows)
+                self._add(tally, view.windows[name], chosen)
         live = {}
         for partition, view in views:
             live[partition] = Tally()
-            self._add(live[partition], view.live, chosen, split=True)
+            self._add(live[partition], view.live, chosen)
         for group in [group for group in self._known if group[1] not in chosen[group[0]]]:
             del self._known[group]
         known = {group: frozenset(seen) for group, seen in self._known.items()}
@@ -127,24 +127,20 @@ class Teller:
                     sizes[dimension][value] += count
                 if currency and not dimension:
                     sizes["currency"][currency] += count
+        # A currency beyond the budget is not shown at all: a sum over several would mean nothing.
         always = frozenset({NONE, OTHER})
         chosen = {label: self.budget.choose(label, found) for label, found in sizes.items()}
         return {label: values if label == "currency" else values | always for label, values in chosen.items()}
 
-    def _add(
-        self, tally: Tally, sums: Mapping[Series, Sums], chosen: Mapping[str, frozenset[str]], *, split: bool
-    ) -> None:
+    def _add(self, tally: Tally, sums: Mapping[Series, Sums], chosen: Mapping[str, frozenset[str]]) -> None:
         for series, one in sums.items():
-            _, _, dimension, value, currency = series
-            if currency and currency not in chosen["currency"]:
-                continue  # a currency beyond the budget has no series: a sum over several would mean nothing
+            _, _, dimension, value, _ = series
             if not dimension:
                 tally.add(series, one, TOTAL)
             elif dimension in self.shown.dimensions:
                 group = (dimension, value if value in chosen[dimension] else OTHER)
                 self._known[group].add(series[0])
-                if split:
-                    tally.add(series, one, group)
+                tally.add(series, one, group)
 
 
 def live_sum(tallies: Tallies) -> Tally:

@@ -141,7 +141,5 @@ class CheckpointWriter:
 
 def _append(batch: Any, record: OutRecord) -> bool:
     """Add *record*; False when the batch is full, which aiokafka says by returning None."""
-    added = batch.append(
-        key=record.key, value=record.value, headers=list(record.headers), timestamp=record.timestamp
-    )
+    added = batch.append(key=record.key, value=record.value, headers=list(record.headers), timestamp=record.timestamp)
     return added is not None

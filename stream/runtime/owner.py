@@ -275,4 +275,3 @@ class Owner:
             if reason is not None:
                 source = self._settings.source(record.topic.removesuffix(".dlq"))
                 counters.dead_letters[source, reason.decode()] += 1
-

@@ -45,9 +45,7 @@ class Batch:
     @property
     def size(self) -> int:
         """The bytes of all keys and values."""
-        return sum(
-            max(0, record.serialized_key_size) + max(0, record.serialized_value_size) for record in self.records
-        )
+        return sum(max(0, record.serialized_key_size) + max(0, record.serialized_value_size) for record in self.records)
 
 
 @dataclass(frozen=True, slots=True)

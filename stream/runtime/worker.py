@@ -58,9 +58,7 @@ class Worker:
         """Work until stopped. Raises WorkerFailure when the worker cannot go on."""
         partitions = await ensure_topics(self._settings)
         clock = make_clock(self._settings.clock)
-        self.shards = Shards(
-            self._settings, partitions, self._parts.new_shard, clock, self._counters, self._fail
-        )
+        self.shards = Shards(self._settings, partitions, self._parts.new_shard, clock, self._counters, self._fail)
         app = create_app(self._settings, self.shards)
         publisher = Publisher(
             self._settings, self.shards, clock, self._counters, self._parts.health, self._parts.publish

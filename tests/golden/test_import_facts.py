@@ -57,9 +57,7 @@ def ledgers(events: list[Event]) -> dict[str, list[Event]]:
     for event in events:
         found[event["subject"]].append(event)
     for ledger in found.values():
-        ledger.sort(
-            key=lambda e: (at(e), e.get("sequence", -1), RANK[e["type"].split(".")[1]], e["source"], e["id"])
-        )
+        ledger.sort(key=lambda e: (at(e), e.get("sequence", -1), RANK[e["type"].split(".")[1]], e["source"], e["id"]))
     return found
 
 
@@ -123,9 +121,7 @@ def test_hotel_bookings_give_the_known_outcomes_and_revenue(data: Path, tmp_path
         "booking.no_show": 1_207,
         "booking.completed": 75_166,
     }
-    assert sum(amounts[booking]["amount"] for booking in stayed) == pytest.approx(
-        facts["all"]["revenue_of_stays"]
-    )
+    assert sum(amounts[booking]["amount"] for booking in stayed) == pytest.approx(facts["all"]["revenue_of_stays"])
     assert channels == {name: row["bookings"] for name, row in facts["by_distribution_channel"].items()}
 
 
@@ -136,11 +132,7 @@ def test_olist_orders_and_reviews_give_the_known_ratings_and_lateness(data: Path
         by_type[event["type"]].append(event)
     orders = {event["subject"]: event for event in by_type["booking.created"]}
     ratings = [event["data"]["rating"] for event in by_type["review.posted"]]
-    late = [
-        e
-        for e in by_type["booking.completed"]
-        if e["time"][:10] > orders[e["subject"]]["data"]["promised_by"]
-    ]
+    late = [e for e in by_type["booking.completed"] if e["time"][:10] > orders[e["subject"]]["data"]["promised_by"]]
 
     assert (len(orders), len(ratings), len(by_type["booking.cancelled"])) == (5_000, 4_988, 25)
     assert fmean(ratings) == pytest.approx(4.1193, abs=5e-5)
@@ -161,9 +153,7 @@ def test_the_committed_sample_is_what_its_script_makes_of_the_data(data: Path, t
 
     for name in ("tickets.jsonl.gz", "bookings.jsonl.gz"):
         # The content, not the file: another zlib may pack the same bytes otherwise.
-        assert gzip.decompress((tmp_path / name).read_bytes()) == gzip.decompress(
-            (SAMPLE / name).read_bytes()
-        )
+        assert gzip.decompress((tmp_path / name).read_bytes()) == gzip.decompress((SAMPLE / name).read_bytes())
 
 
 def test_the_committed_sample_is_small_ordered_and_credited() -> None:

@@ -111,7 +111,9 @@ def test_every_record_read_has_exactly_one_result_and_it_is_the_oracles(seed, mi
     results = ("applied", "duplicate", "late", "rejected", "rerouted", "heartbeat")
     assert len(records) == sum(counts[result] for result in results)
     wanted = entities(records).counts
-    assert {key: counts[key] for key in wanted if key != "read"} == {key: wanted[key] for key in wanted if key != "read"}
+    assert {key: counts[key] for key in wanted if key != "read"} == {
+        key: wanted[key] for key in wanted if key != "read"
+    }
 
 
 @LAWS
@@ -176,9 +178,19 @@ def test_folding_changes_nothing_until_the_merge():
     records = [folded(raw) for raw in log(5)]
     shard = run([])[0]
     shard.merge(shard.fold(records[:100], 0))
-    before = (dict(shard.store), sorted(shard.buckets), shard.meta, {name: dict(s) for name, s in shard.windows.sums.items()})
+    before = (
+        dict(shard.store),
+        sorted(shard.buckets),
+        shard.meta,
+        {name: dict(s) for name, s in shard.windows.sums.items()},
+    )
     shard.fold(records[100:], newest_us(log(5)))
-    after = (dict(shard.store), sorted(shard.buckets), shard.meta, {name: dict(s) for name, s in shard.windows.sums.items()})
+    after = (
+        dict(shard.store),
+        sorted(shard.buckets),
+        shard.meta,
+        {name: dict(s) for name, s in shard.windows.sums.items()},
+    )
     assert before == after
 
 

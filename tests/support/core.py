@@ -23,7 +23,10 @@ def folded(raw: dict[str, Any]) -> Record:
 
 
 def run(
-    batches: Iterable[Sequence[dict[str, Any]]], partition: int = 0, now: int | None = None, limits: Limits | None = None
+    batches: Iterable[Sequence[dict[str, Any]]],
+    partition: int = 0,
+    now: int | None = None,
+    limits: Limits | None = None,
 ) -> tuple[Shard, Counter[str]]:
     """Fold and merge batches; the clock is *now*, or the newest event time. Return the shard and the counts."""
     shard = Shard(partition, limits)

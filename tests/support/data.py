@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 def deskpulse(*arguments: object, **options):
     """Run the command and return the finished process."""
-    command = [sys.executable, "-m", "stream.cli.main", *map(str, arguments)]
+    command = [sys.executable, "-m", "stream", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, check=False, text=True, timeout=240, cwd=ROOT, **options)
 
 

@@ -76,14 +76,13 @@ class Deployment:
 
     async def read(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
         """Every committed record that the topic holds now."""
+        tps = [TopicPartition(topic, number) for number in range(self.settings.partitions)]
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.settings.bootstrap_servers, isolation_level="read_committed",
             enable_auto_commit=False, max_partition_fetch_bytes=8 << 20,
         )  # fmt: skip
         await consumer.start()
         try:
-            numbers = consumer.partitions_for_topic(topic) or set()
-            tps = [TopicPartition(topic, number) for number in sorted(numbers)]
             consumer.assign(tps)
             ends = await consumer.end_offsets(tps)
             await consumer.seek_to_beginning(*tps)
@@ -279,7 +278,9 @@ def created(subject: str, customer: str, at_s: float = 0.0) -> Sent:
 def customer_on(partition: int, partitions: int, name: str = "C") -> str:
     """A customer whom murmur2 puts on that partition."""
     return next(
-        key for number in itertools.count() if partition_of((key := f"{name}-{number}").encode(), partitions) == partition
+        key
+        for number in itertools.count()
+        if partition_of((key := f"{name}-{number}").encode(), partitions) == partition
     )
 
 
@@ -287,5 +288,5 @@ def new_settings(bootstrap_servers: str, partitions: int = 4) -> RuntimeSettings
     name = f"rt{os.getpid()}-{next(_numbers)}"
     return RuntimeSettings(
         bootstrap_servers, app_id=name, topic_prefix=f"{name}.", partitions=partitions, clock="events",
-        session_timeout=6.0, heartbeat=0.5, tick=0.2, snapshot_interval=0.05,
+        session_timeout=3.0, heartbeat=0.5, tick=0.2, snapshot_interval=0.05,
     )  # fmt: skip

@@ -23,7 +23,7 @@ def a_log(partitions: int, entities: int, seed: int) -> list[Sent]:
 
 def test_a_worker_killed_during_replay_ends_with_the_state_of_one_never_killed(deployment: Deployment) -> None:
     async def scenario() -> None:
-        log = a_log(deployment.settings.partitions, entities=6_000, seed=11)
+        log = a_log(deployment.settings.partitions, entities=3_000, seed=11)
         await deployment.create_topics()
         await deployment.produce(log)
         for share in (0.05, 0.3, 0.6):

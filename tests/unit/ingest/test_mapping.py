@@ -96,9 +96,7 @@ def field(folder: Path, spec: str, cell: str, more: str = "") -> Any:
             "in a circle",
         ),
         (
-            mapping(
-                table='key = "id"', fields='a = { lookup = "tickets", by = "id", take = "x", rows = "sum" }'
-            ),
+            mapping(table='key = "id"', fields='a = { lookup = "tickets", by = "id", take = "x", rows = "sum" }'),
             "a.take: a sum needs a field of 'tickets' with type",
         ),
         (
@@ -156,9 +154,7 @@ def test_a_wrong_mapping_file_is_refused_with_the_place_and_what_is_allowed(text
         (mapping(table='encoding = "utf-9"'), "no encoding 'utf-9'"),
     ],
 )
-def test_what_only_the_header_shows_to_be_wrong_is_refused_as_well(
-    tmp_path: Path, text: str, said: str
-) -> None:
+def test_what_only_the_header_shows_to_be_wrong_is_refused_as_well(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(MappingError) as caught:
         Run(tmp_path, text, tickets="id,at,agent2\n1,2026-01-01,bo\n")
 
@@ -344,9 +340,7 @@ data = { amount = "{amount}", currency = "EUR" }
 
 
 @pytest.mark.parametrize(("which", "amounts"), [("sum", [0.3, 0]), ("first", [0.1, 0]), ("last", [0.2, 0])])
-def test_a_lookup_takes_one_value_or_the_sum_of_another_file(
-    tmp_path: Path, which: str, amounts: list[float]
-) -> None:
+def test_a_lookup_takes_one_value_or_the_sum_of_another_file(tmp_path: Path, which: str, amounts: list[float]) -> None:
     run = Run(
         tmp_path,
         ORDERS.replace("ROWS", which),
@@ -406,15 +400,11 @@ def test_bad_rows_are_rejected_one_by_one_and_the_rest_is_taken(tmp_path: Path) 
 def test_no_content_of_a_file_gets_past_the_rejects(tmp_path: Path, content: bytes) -> None:
     run = Run(tmp_path, mapping(), tickets=b"id,at,agent\n" + content)
 
-    assert run.job.rows == run.job.rejected + len(
-        run.events
-    )  # each of these rows has a time, or is rejected for it
+    assert run.job.rows == run.job.rejected + len(run.events)  # each of these rows has a time, or is rejected for it
 
 
 def test_an_id_used_before_rejects_the_row_with_all_its_events(tmp_path: Path) -> None:
-    twice = (
-        '[[tables.tickets.events]]\ntype = "ticket.status_changed"\ntime = "at"\ndata = { status = "open" }'
-    )
+    twice = '[[tables.tickets.events]]\ntype = "ticket.status_changed"\ntime = "at"\ndata = { status = "open" }'
     text = mapping(event=f'id = "{{id}}"\n{twice}')
     run = Run(tmp_path, text, tickets="id,at,agent\n1,2026-01-01,a\n1,2026-01-02,b\n")
 
@@ -426,14 +416,9 @@ def test_latin_1_other_delimiters_byte_order_marks_and_gzip_are_read(tmp_path: P
     latin = mapping(table='encoding = "latin-1"\ndelimiter = ";"')
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "t.csv.gz").write_bytes(
-        gzip.compress(b"\xef\xbb\xbfid,at,agent\n1,2026-01-01,caf\xc3\xa9\n")
-    )
+    (tmp_path / "b" / "t.csv.gz").write_bytes(gzip.compress(b"\xef\xbb\xbfid,at,agent\n1,2026-01-01,caf\xc3\xa9\n"))
 
-    assert (
-        Run(tmp_path / "a", latin, t=b"id;at;agent\n1;2026-01-01;caf\xe9").events[0]["data"]["agent_id"]
-        == "café"
-    )
+    assert Run(tmp_path / "a", latin, t=b"id;at;agent\n1;2026-01-01;caf\xe9").events[0]["data"]["agent_id"] == "café"
     assert Run(tmp_path / "b", mapping()).events[0]["data"]["agent_id"] == "café"
 
 
@@ -454,9 +439,7 @@ def test_the_output_is_in_ledger_order_and_the_same_every_time(tmp_path: Path) -
         event='sequence = "n"\n[[tables.tickets.events]]\ntype = "ticket.created"\ntime = "at"\nsequence = "n"\n'
         'data = { channel = "web", priority = "low", category = "other" }',
     )
-    lines = (
-        "id,at,agent,n\n1,2026-01-01T00:00:00.25,d,\n2,2026-01-01,c,10\n3,2026-01-01,b,9\n4,2026-01-01,a,\n"
-    )
+    lines = "id,at,agent,n\n1,2026-01-01T00:00:00.25,d,\n2,2026-01-01,c,10\n3,2026-01-01,b,9\n4,2026-01-01,a,\n"
     first, again = Run(tmp_path, text, t=lines), Run(tmp_path, text, t=lines)
 
     order = [(event["subject"], event["type"].split(".")[1]) for event in first.events]

@@ -19,6 +19,7 @@ from stream.metrics.collector import ScrapePage
 from stream.metrics.latest import Latest
 from stream.metrics.model import Histogram, ShardSnapshot, SourceSnapshot, WorkerSnapshot
 from stream.metrics.names import BY_NAME, CHECKPOINT_BUCKETS, TABLE
+from stream.metrics.tally import Teller
 from tests.unit.metrics.events import MINUTE, NOW, event, shard_of, snapshot_of
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -192,6 +193,33 @@ def test_an_expired_window_is_zero_for_label_sets_that_are_known() -> None:
 
     assert 'deskpulse_window_tickets_created{team="east",window="24h"}' in before
     assert after == dict.fromkeys(before, 0)
+
+
+def test_values_that_come_and_go_do_not_pile_up() -> None:
+    latest = Latest()
+    page = ScrapePage(latest)
+    lines = []
+    for generation in range(4):
+        ticket = TICKET | {"channel": "email"}
+        teams = [f"g{generation}-{number}" for number in range(12)]
+        size = 2**generation  # each generation is twice as large as the last, so it takes over the budget
+        events = [
+            event("ticket.created", f"{team}-{copy}", MINUTE, **ticket | {"team": team})
+            for team in teams
+            for copy in range(size)
+        ]
+        latest.publish(snapshot_of(shard_of(events)))
+        lines.append(set(within(page.render()[0].decode(), "tickets_created", "team", '"1h"')))
+
+    assert [len(names) for names in lines] == [11] * 4  # the budget of ten and other
+    assert not any("g0-" in name for name in lines[-1])
+
+
+def test_the_tallies_of_a_snapshot_are_made_once() -> None:
+    teller = Teller()
+    snapshot = snapshot_of(shard_of(small_day()))
+
+    assert teller.tell(snapshot) is teller.tell(snapshot)
 
 
 def test_shards_of_one_worker_add_up_and_only_state_keeps_the_partition() -> None:

@@ -1,0 +1,29 @@
+"""The keys of records in a shard's state and changelog: one letter says what the record is."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import msgspec
+
+from stream.events.registry import Kind
+
+OFFSETS_KEY = b"o"
+ENTITY, CHUNK, CUSTOMER, STUB, UNJOINED, BUCKET = b"e", b"c", b"k", b"s", b"u", b"w"
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+def entity_key(kind: Kind, subject: str) -> bytes:
+    """Return the key of an entity's record."""
+    return ENTITY + kind[0].encode() + subject.encode()
+
+
+def stub_key(key: bytes, erased: bool = False) -> bytes:
+    """Return the key of what is left of an entity; a privacy deletion leaves a hash, not the subject."""
+    return STUB + (b"#" + blake2b(key, digest_size=16).digest() if erased else key)
+
+
+def chunk_key(key: bytes, number: int) -> bytes:
+    """Return the key of a full chunk of an entity's ledger."""
+    return CHUNK + _ENCODE((key, number))
