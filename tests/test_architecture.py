@@ -85,7 +85,7 @@ def test_the_pure_core_knows_no_library_file_or_clock(name):
             assert first not in outside, f"{path.name} imports {imported}"
             assert first == "stream" or first in sys.stdlib_module_names or first in PURE_LIBRARIES
         text = path.read_text()
-        assert not re.search(r"datetime\.(now|utcnow|today)\(|(?<![_.\w])open\(", text), path.name
+        assert not re.search(r"datetime\.(now|utcnow|today)\(|(?<!def )(?<![_.\w])open\(", text), path.name
 
 
 def test_nothing_happens_at_import():

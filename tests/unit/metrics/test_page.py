@@ -177,6 +177,19 @@ def test_nothing_is_shown_of_a_shard_before_it_is_recovered() -> None:
     }
 
 
+def test_nothing_is_shown_of_a_shard_that_went_to_another_worker() -> None:
+    latest = Latest()
+    page = ScrapePage(latest)
+    latest.publish(snapshot_of(shard_of(small_day())))
+    assert within(page.render()[0].decode(), "deskpulse_window_", "{") != {}
+    latest.publish(snapshot_of(topic_partitions={"tickets": 4}))
+    text = page.render()[0].decode()
+
+    assert within(text, "deskpulse_window_", "{") == {}
+    assert within(text, "partition=") == {}
+    assert within(text, "topic_partitions") == {'deskpulse_stream_topic_partitions{topic="tickets"}': 4}
+
+
 def test_before_the_first_snapshot_the_page_says_only_what_is_running() -> None:
     assert "deskpulse_build_info{" in page_of(None)
     assert series_of(page_of(None)) == {}
