@@ -12,6 +12,7 @@ from typing import NoReturn
 from stream import __version__
 from stream.cli.errors import UsageError
 from stream.config import ConfigError
+from stream.runtime.failure import WorkerFailure
 
 # In the order of --help: the command's name and its module in stream.cli, which gives NAME, HELP, add_arguments(parser)
 # and run(args) -> exit code. Only the module of the chosen command is imported, and what is slow to import (Faust above
@@ -28,7 +29,7 @@ COMMANDS = {
     "generate": "generate",
 }
 
-OK, MISUSED, INTERRUPTED = 0, 2, 130  # 130 is what a shell makes of a process that SIGINT ended
+OK, WRONG, MISUSED, INTERRUPTED = 0, 1, 2, 130  # the last is what a shell makes of a process that SIGINT ended
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,6 +68,9 @@ def main(argv: list[str] | None = None) -> int:
     except (UsageError, ConfigError) as error:
         print(f"deskpulse: {error}", file=sys.stderr)
         return MISUSED
+    except WorkerFailure as failure:
+        print(f"deskpulse: {failure}", file=sys.stderr)
+        return WRONG
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

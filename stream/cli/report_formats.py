@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stream.domain.kpis import KPIS, Kpi
-from stream.domain.report import Row
+from stream.domain.report import QUANTILES, Row
 from stream.events.values import EPOCH, MICRO
 
 _OPEN_ENDED = {"seconds": "_seconds", "ratio": "_ratio", "stars": "_stars", "points": "_points"}
@@ -34,26 +34,34 @@ def as_json(rows: list[Row], zone: tzinfo) -> str:
 
 
 def as_csv(rows: list[Row], zone: tzinfo) -> str:
-    """Return one line per row, a column per figure; an empty cell is no value."""
-    flat = [dict(_figures(row)) for row in rows]
-    columns = list(dict.fromkeys(name for figures in flat for name in figures))
-    labels = list(rows[0].group) if rows else []
+    """Return one line per row, the same columns for every row; an empty cell is no value."""
+    kpis = [KPIS[kpi] for kpi in (rows[0].kpis if rows else ())]
+    columns = [(kpi.id, name) for kpi in kpis for name in _columns(kpi, rows)]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["from", "to", *labels, *columns])
-    for row, figures in zip(rows, flat, strict=True):
-        cells = [figures.get(name) for name in columns]
+    heads = [f"{kpi}_{name}" if name not in ("", "value") else kpi for kpi, name in columns]
+    writer.writerow(["from", "to", *(rows[0].group if rows else ()), *heads])
+    for row in rows:
+        cells = [_cell(row.kpis[kpi], name) for kpi, name in columns]
         writer.writerow([moment(row.start, zone), moment(row.end, zone), *row.group.values(), *cells])
     return out.getvalue()
 
 
-def _figures(row: Row) -> Iterator[tuple[str, Any]]:
-    for kpi, figure in row.kpis.items():
-        if not isinstance(figure, dict):
-            yield kpi, figure
-            continue
-        for name, part in figure.items():
-            yield kpi if name == "value" else f"{kpi}_{name}", part
+def _columns(kpi: Kpi, rows: list[Row]) -> list[str]:
+    """Return the names under which a KPI's figures stand in its JSON shape; "" for a plain number."""
+    if kpi.shape == "count":
+        return [""]
+    if kpi.shape == "time":
+        return ["count", "mean", *(f"p{percent}" for percent in QUANTILES), "max"]
+    if kpi.shape == "money":
+        return sorted({currency for row in rows for currency in row.kpis[kpi.id]})
+    if kpi.shape == "score":
+        return ["value", *(part.name for part in kpi.parts)]
+    return ["value", "numerator", "denominator"]
+
+
+def _cell(figure: Any, name: str) -> Any:
+    return figure.get(name) if isinstance(figure, dict) else figure
 
 
 def as_openmetrics(rows: list[Row], zone: tzinfo) -> str:
@@ -105,15 +113,15 @@ def as_table(rows: list[Row], zone: tzinfo) -> str:
         console.print("No events.")
     for row in rows:
         group = ", ".join(f"{label} {text}" for label, text in row.group.items())
-        title = f"{moment(row.start, zone)} - {moment(row.end, zone)}" + (f"   {group}" if group else "")
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        console.print(f"{moment(row.start, zone)} - {moment(row.end, zone)}" + (f"   {group}" if group else ""))
+        table = Table(box=None, pad_edge=False)
         table.add_column("KPI")
         table.add_column("", justify="right")
         table.add_column("of what", style="dim")
         for kpi, figure in row.kpis.items():
             table.add_row(kpi, *_said(KPIS[kpi], figure))
         console.print(table, "")
-    return out.getvalue()
+    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
 
 
 def _said(kpi: Kpi, figure: Any) -> tuple[str, str]:

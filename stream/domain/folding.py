@@ -16,7 +16,7 @@ from stream.domain.entity import Entity
 from stream.domain.keys import CUSTOMER, ENTITY, UNJOINED, chunk_key, entity_key, stub_key
 from stream.domain.measures import LIVE, MEASURES
 from stream.domain.overlay import Meta, Overlay, Position, Record, ReRouted, cells_in
-from stream.domain.windows import EXACT, LIVE_BUCKET, WINDOWS, Bucket, Cell, Grid, Sums
+from stream.domain.windows import EXACT, LIVE_BUCKET, Bucket, Cell, Grid, Sums
 from stream.events.event import Event, Heartbeat, Reason, Rejected
 from stream.events.registry import Kind
 from stream.events.values import DAY_US, MICRO
@@ -289,21 +289,19 @@ class Folding:
 
     def _roll(self, moved: bool) -> None:
         """Move what the clock has passed into its bucket, and fine buckets that grew old into coarse ones."""
-        overlays = [self._base] if self._base is not None else []
-        for bucket, cell, sums in list(cells_in(EXACT, self._shard.buckets, overlays)):
-            if bucket[1] <= self._out.now:
-                self._out.cells[bucket, cell] = (0, 0)
-                target = self._grid.bucket(bucket[1])
-                if target is not None:
-                    self._change(target, cell, *sums)
+        shard, out = self._shard, self._out
+        overlays = [self._base, out] if self._base is not None else [out]
+        for bucket, cell, sums in cells_in(EXACT, out.now + 1, shard.buckets, overlays):
+            out.cells[bucket, cell] = (0, 0)
+            target = self._grid.bucket(bucket[1])
+            if target is not None:
+                self._change(target, cell, *sums)
         if not moved:
             return
-        for window, bound in zip(WINDOWS, self._grid.bounds, strict=True):
-            overlays = [one for one in (self._base, self._out) if one is not None]
-            for bucket, cell, sums in list(cells_in(window.grain, self._shard.buckets, overlays)):
-                if bucket[1] < bound:
-                    self._out.cells[bucket, cell] = (0, 0)
-                    target = self._grid.bucket(bucket[1])
-                    if target is not None:
-                        had = self._cell(target, cell)
-                        self._out.cells[target, cell] = (had[0] + sums[0], had[1] + sums[1])
+        for grain, bound in zip(self._grid.grains, self._grid.bounds, strict=True):
+            for bucket, cell, sums in cells_in(grain, bound, shard.buckets, overlays):
+                out.cells[bucket, cell] = (0, 0)
+                target = self._grid.bucket(bucket[1])
+                if target is not None:
+                    had = self._cell(target, cell)
+                    out.cells[target, cell] = (had[0] + sums[0], had[1] + sums[1])

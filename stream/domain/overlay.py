@@ -113,16 +113,19 @@ def read_bucket(key: bytes, value: bytes | None) -> tuple[Bucket, Cell, Sums]:
     return (grain, start), (measure, place, tuple(labels)), (sums[0], sums[1])
 
 
-def cells_in(grain: int, buckets: Buckets, overlays: list[Overlay]) -> Iterator[tuple[Bucket, Cell, Sums]]:
-    """Yield the cells of a grain as *overlays*, the later the truer, leave them."""
+def cells_in(
+    grain: int, before: int, buckets: Buckets, overlays: list[Overlay]
+) -> Iterator[tuple[Bucket, Cell, Sums]]:
+    """Yield the cells of a grain's buckets that start before an instant, as *overlays*, the later the truer, leave them."""
     seen: dict[tuple[Bucket, Cell], Sums] = {}
-    for overlay in overlays:
-        for (bucket, cell), sums in overlay.cells.items():
-            if bucket[0] == grain:
-                seen[bucket, cell] = sums
     for start, cells in buckets.grains.get(grain, {}).items():
-        for cell, sums in cells.items():
-            seen.setdefault(((grain, start), cell), sums)
+        if start < before:
+            for cell, sums in cells.items():
+                seen[(grain, start), cell] = sums
+    for overlay in overlays:
+        for place, sums in overlay.cells.items():
+            if place[0][0] == grain and place[0][1] < before:
+                seen[place] = sums
     for (bucket, cell), sums in seen.items():
         if sums != (0, 0):
             yield bucket, cell, sums

@@ -15,7 +15,7 @@ from stream.domain import entity
 from stream.domain.folding import FUTURE, Folding
 from stream.domain.keys import BUCKET, CUSTOMER, ENTITY, OFFSETS_KEY, STUB, UNJOINED
 from stream.domain.overlay import META_DECODER, STATE_VERSION, FoldError, Meta, Overlay, Position, Record, read_bucket
-from stream.domain.windows import WINDOWS, Buckets, Grid, Series, Sums, WindowTable
+from stream.domain.windows import Buckets, Grid, Series, Sums, WindowTable
 from stream.events.event import Event, Reason
 from stream.events.values import DAY_US
 
@@ -92,8 +92,7 @@ class Shard:
             self._write(key, value)
         for (bucket, cell), sums in overlay.cells.items():
             self.buckets.put(bucket, cell, sums)
-        for (bucket, cell), change in overlay.changes.items():
-            self.windows.add(bucket, cell, change)
+        self.windows.add((bucket, cell, change) for (bucket, cell), change in overlay.changes.items())
         self.meta = overlay.meta
 
     def restore(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
@@ -123,7 +122,7 @@ class Shard:
         return ShardView(
             partition=self.partition,
             now=self.windows.now,
-            windows={window.name: self.windows.view(window.name) for window in WINDOWS},
+            windows=dict(self.windows),
             live=dict(self.windows.live),
             positions=dict(self.meta.positions),
             counts=dict(self.meta.counts),

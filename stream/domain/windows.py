@@ -7,7 +7,7 @@ as contributions come and buckets leave, so a window costs the same whatever its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -27,6 +27,7 @@ LIVE_BUCKET: Bucket = (-1, 0)
 ROLL_STEP = 60 * MICRO
 MAX_LABELS = 200
 MAX_CELLS = 100_000  # cells whose series are remembered; beyond it they are derived anew
+_ZERO: Sums = (0, 0)
 
 
 class Window(Struct, frozen=True):
@@ -64,23 +65,24 @@ class Grid(Struct, frozen=True):
 
     rolled: int
     bounds: tuple[int, ...]
+    grains: tuple[int, ...]
 
     @classmethod
-    def at(cls, now: int) -> Grid:
-        """Return the grid of *now* (microseconds UTC), which moves in steps of a minute."""
+    def at(cls, now: int, windows: Sequence[Window] = WINDOWS) -> Grid:
+        """Return the grid of *now* (microseconds UTC), which moves in steps of a minute; *windows* from short to long."""
         rolled = now - now % ROLL_STEP
-        coarser = (*(window.grain for window in WINDOWS[1:]), WINDOWS[-1].grain)
+        grains = tuple(window.grain for window in windows)
         bounds = []
-        for window, grain in zip(WINDOWS, coarser, strict=True):
+        for window, grain in zip(windows, (*grains[1:], grains[-1]), strict=True):
             edge = rolled - window.length - grain
             bounds.append(edge - edge % grain)
-        return cls(rolled, tuple(bounds))
+        return cls(rolled, tuple(bounds), grains)
 
     def bucket(self, at: int) -> Bucket | None:
         """Return the bucket of an instant, or None if it is older than every window."""
-        for window, bound in zip(WINDOWS, self.bounds, strict=True):
+        for bound, grain in zip(self.bounds, self.grains):  # noqa: B905  # equal by construction, and this is hot
             if at >= bound:
-                return window.grain, at - at % window.grain
+                return grain, at - at % grain
         return None
 
 
@@ -122,71 +124,97 @@ class Buckets:
                     yield (grain, start), cell, sums
 
 
-class WindowTable:
-    """The sums of every window and of the live measures, by series, as of ``now``.
+class WindowTable(Mapping[str, Mapping[Series, Sums]]):
+    """The sums of every window and of the live measures, by series, as of ``now``; reads as window name -> sums.
 
     A dimension shows at most ``MAX_LABELS`` labels, the first that came; the others count as "other". The state keeps
     them all: only what is copied five times a second has to be bounded.
     """
 
-    def __init__(self, buckets: Buckets, now: int) -> None:
+    def __init__(self, buckets: Buckets, now: int, windows: Sequence[Window] = WINDOWS) -> None:
         self._buckets = buckets
+        self._windows = tuple(windows)  # from short to long: a bucket that lies in one lies in all the longer ones
         self._series: dict[Cell, tuple[Series, ...]] = {}
         self._labels: dict[str, set[str]] = {}
-        self._edges = {window.name: window.left(now) for window in WINDOWS}
+        self._edges = [window.left(now) for window in windows]
         self.now = now
-        self.overflow: dict[str, int] = {}  # dimension -> contributions counted as "other" for want of room
-        self.sums: dict[str, dict[Series, Sums]] = {window.name: {} for window in WINDOWS}
+        self.overflow: dict[str, int] = {}  # dimension -> cells counted under "other" for want of room
+        self.sums: dict[str, dict[Series, Sums]] = {window.name: {} for window in windows}
         self.live: dict[Series, Sums] = {}
-        for bucket, cell, sums in buckets:
-            self.add(bucket, cell, sums)
+        self.add((bucket, cell, sums) for bucket, cell, sums in buckets)
 
-    def add(self, bucket: Bucket, cell: Cell, change: Sums) -> None:
-        """Add a change of a bucket's cell to every window it lies in."""
-        grain, start = bucket
-        if grain == EXACT:
-            return
-        if bucket == LIVE_BUCKET:
-            self._add(self.live, cell, change)
-            return
-        for name, left in self._edges.items():
-            if start >= left:
-                self._add(self.sums[name], cell, change)
+    def __getitem__(self, name: str) -> Mapping[Series, Sums]:
+        return self.view(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sums)
+
+    def __len__(self) -> int:
+        return len(self.sums)
+
+    def add(self, changes: Iterable[tuple[Bucket, Cell, Sums]]) -> None:
+        """Add changes of buckets' cells to every window they lie in.
+
+        Cells are added up first, for a cell stands for several series and each series for several windows.
+        """
+        nets: list[dict[Cell, Sums]] = [{} for _ in self._edges]  # by the shortest window they lie in
+        live: dict[Cell, Sums] = {}
+        for (grain, start), cell, (count, total) in changes:
+            if grain == EXACT:
+                continue
+            if grain == LIVE_BUCKET[0]:
+                net = live
+            else:
+                shortest = next((place for place, left in enumerate(self._edges) if start >= left), None)
+                if shortest is None:
+                    continue
+                net = nets[shortest]
+            had = net.get(cell, _ZERO)
+            net[cell] = (had[0] + count, had[1] + total)
+        _add_all(self.live, self._by_series(live))
+        for shortest, net in enumerate(nets):
+            change = self._by_series(net)
+            for window in self._windows[shortest:]:
+                _add_all(self.sums[window.name], change)
 
     def advance(self, now: int) -> None:
         """Slide every window to *now*; time never goes back."""
         if now <= self.now:
             return
         self.now = now
-        for window in WINDOWS:
-            old, new = self._edges[window.name], window.left(now)
+        for place, window in enumerate(self._windows):
+            old, new = self._edges[place], window.left(now)
             if new == old:
                 continue
-            self._edges[window.name] = new
-            for finer in WINDOWS:
-                if finer.grain <= window.grain:
-                    for _, cells in self._buckets.starting(finer.grain, old, new):
-                        for cell, (count, total) in cells.items():
-                            self._add(self.sums[window.name], cell, (-count, -total))
+            self._edges[place] = new
+            leaving: dict[Cell, Sums] = {}
+            for finer in self._windows[: place + 1]:
+                for _, cells in self._buckets.starting(finer.grain, old, new):
+                    for cell, (count, total) in cells.items():
+                        had = leaving.get(cell, _ZERO)
+                        leaving[cell] = (had[0] - count, had[1] - total)
+            _add_all(self.sums[window.name], self._by_series(leaving))
 
     def view(self, name: str) -> Mapping[Series, Sums]:
         """Return a copy of a window's sums as of ``now``, with what was ahead of the clock and is not any more."""
         sums = dict(self.sums[name])
-        for _, cells in self._buckets.starting(EXACT, self._edges[name], self.now + 1):
-            for cell, change in cells.items():
-                self._add(sums, cell, change)
+        place = next(place for place, window in enumerate(self._windows) if window.name == name)
+        for _, cells in self._buckets.starting(EXACT, self._edges[place], self.now + 1):
+            _add_all(sums, self._by_series(cells))
         return sums
 
-    def _add(self, sums: dict[Series, Sums], cell: Cell, change: Sums) -> None:
-        series = self._series.get(cell)
-        if series is None:
-            if len(self._series) >= MAX_CELLS:
-                self._series.clear()
-            series = self._series[cell] = tuple(self._series_of(cell))
-        count, total = change
-        for one in series:
-            had = sums.get(one, (0, 0))
-            sums[one] = (had[0] + count, had[1] + total)
+    def _by_series(self, cells: Mapping[Cell, Sums]) -> dict[Series, Sums]:
+        change: dict[Series, Sums] = {}
+        for cell, (count, total) in cells.items():
+            series = self._series.get(cell)
+            if series is None:
+                if len(self._series) >= MAX_CELLS:
+                    self._series.clear()
+                series = self._series[cell] = tuple(self._series_of(cell))
+            for one in series:
+                had = change.get(one, _ZERO)
+                change[one] = (had[0] + count, had[1] + total)
+        return change
 
     def _series_of(self, cell: Cell) -> Iterator[Series]:
         """Yield the total and one series per label of a cell; money is only ever summed within its currency."""
@@ -204,3 +232,9 @@ class WindowTable:
             return label
         self.overflow[name] = self.overflow.get(name, 0) + 1
         return OTHER
+
+
+def _add_all(sums: dict[Series, Sums], change: Mapping[Series, Sums]) -> None:
+    for series, (count, total) in change.items():
+        had = sums.get(series, _ZERO)
+        sums[series] = (had[0] + count, had[1] + total)

@@ -35,7 +35,7 @@ class WallClock:
 
 
 class EventClock:
-    """Old data: now is the newest event time folded in this run, 0 before the first."""
+    """Old data: now is the newest event time folded, in this run or restored; 0 before the first."""
 
     def __init__(self) -> None:
         self._newest = 0

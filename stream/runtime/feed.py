@@ -7,7 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -16,7 +16,8 @@ from stream.events.registry import TOPICS
 from stream.ingest.partitioner import partition_for
 from stream.runtime.failure import WorkerFailure
 from stream.runtime.settings import RuntimeSettings
-from stream.runtime.topics import MIB, read_config
+from stream.runtime.topics import MIB
+from stream.runtime.topics import _config as read_config
 
 Place = tuple[str, int]  # source and partition
 
@@ -142,3 +143,17 @@ async def check_replayable(settings: RuntimeSettings, oldest: int, now: int) -> 
         raise WorkerFailure(f"Kafka at {settings.bootstrap_servers} does not answer: {error!r}") from error
     finally:
         await admin.close()
+
+
+async def log_ends(settings: RuntimeSettings, partitions: int) -> dict[Place, int]:
+    """Return the end of each partition of the source topics: 0 where nothing was ever written."""
+    places = {TopicPartition(settings.topic(source), at): (source, at) for source in TOPICS for at in range(partitions)}
+    consumer = AIOKafkaConsumer(**settings.client())
+    try:
+        await consumer.start()
+        ends = await consumer.end_offsets(list(places))
+    except (KafkaError, OSError) as error:
+        raise WorkerFailure(f"Kafka at {settings.bootstrap_servers} does not answer: {error!r}") from error
+    finally:
+        await consumer.stop()
+    return {places[partition]: end for partition, end in ends.items()}

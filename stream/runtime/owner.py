@@ -214,7 +214,8 @@ class Owner:
         overlay = await self._fold_all(records, base)
         raws = [raw for batch in batches for raw in batch.records]
         side = self._intake.beside(raws, records, overlay.rejected, now_us())
-        news = bool(records or overlay.writes or overlay.cells)
+        rolled = overlay.grid.rolled > self.shard.grid.rolled
+        news = bool(records or overlay.writes or overlay.cells or rolled)
         return Folded(overlay, side, {batch.topic: batch.end for batch in batches}, news)
 
     async def _fold_all(self, records: list[Record], base: Overlay | None) -> Overlay:

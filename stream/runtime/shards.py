@@ -169,6 +169,7 @@ class Shards:
         for topic, lost in taken.checked.lost.items():
             self.reading.count_lost(topic, partition, lost)
         self._counters.takeovers += 1
+        self._clock.saw(taken.shard.meta.newest_event)
         self.owners[partition] = owner
         self.states[partition] = "ready"
         owner.start(self._ended)

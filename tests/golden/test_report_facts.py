@@ -1,4 +1,4 @@
-"""`deskpulse report` gives the numbers that others computed from the same data (the facts files, by pandas and DuckDB)."""
+"""`deskpulse report` gives the numbers that others computed from the same data, with pandas and DuckDB."""
 
 from __future__ import annotations
 

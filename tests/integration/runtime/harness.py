@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from stream.domain.shard import Shard
+from stream.domain.windows import Grid
 from stream.metrics.model import WorkerSnapshot
 from stream.runtime.settings import RuntimeSettings
 from stream.runtime.topics import ensure_topics
@@ -47,7 +48,9 @@ class Deployment:
     """One set of topics and the group that reads them."""
 
     settings: RuntimeSettings
-    newest: WorkerSnapshot | None = field(default=None)
+    newest: WorkerSnapshot | None = None
+    running: Worker | None = None
+    work: asyncio.Task[None] | None = None
 
     def on_same_topics(self) -> Deployment:
         """Another group, with a changelog of its own, over the same sources."""
@@ -66,11 +69,37 @@ class Deployment:
                 place = one.partition
                 if place is None:
                     place = partition_of(one.key or b"", self.settings.partitions)
+                topic = self.settings.topic(one.source)
+                if one.key is None and one.value is None:  # send refuses what a batch of our own may hold
+                    await producer.flush()
+                    batch = producer.create_batch()
+                    batch.append(key=None, value=None, timestamp=one.timestamp_ms, headers=list(one.headers))
+                    await (await producer.send_batch(batch, topic, partition=place))
+                    continue
                 await producer.send(
-                    self.settings.topic(one.source), one.value, key=one.key, partition=place,
+                    topic, one.value, key=one.key, partition=place,
                     timestamp_ms=one.timestamp_ms, headers=list(one.headers),
                 )  # fmt: skip
             await producer.flush()
+        finally:
+            await producer.stop()
+
+    async def produce_in_transactions(self, records: Iterable[Sent]) -> None:
+        """One committed transaction per record, and after each an aborted one."""
+        settings = self.settings
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.bootstrap_servers, transactional_id=f"{settings.app_id}-upstream"
+        )
+        await producer.start()
+        try:
+            for one in records:
+                place = partition_of(one.key or b"", settings.partitions)
+                for end in (producer.commit_transaction, producer.abort_transaction):
+                    await producer.begin_transaction()
+                    await producer.send_and_wait(
+                        settings.topic(one.source), one.value, key=one.key, partition=place, timestamp_ms=one.timestamp_ms
+                    )
+                    await end()
         finally:
             await producer.stop()
 
@@ -84,8 +113,9 @@ class Deployment:
         await consumer.start()
         try:
             consumer.assign(tps)
-            ends = await consumer.end_offsets(tps)
-            await consumer.seek_to_beginning(*tps)
+            starts, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
+            for tp in tps:
+                consumer.seek(tp, starts[tp])  # seek_to_beginning may lose to the reset that assign has begun
             found: list[ConsumerRecord[bytes, bytes]] = []
             while unread := [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
                 for records in (await consumer.getmany(*unread, timeout_ms=200)).values():
@@ -97,16 +127,16 @@ class Deployment:
     async def state(self) -> dict[tuple[int, bytes], Any]:
         """The changelog as compaction would leave it: the last value of every key.
 
-        The record `offsets` is decoded and goes without `rolled`: how far buckets were rolled up when the last record
-        came is a matter of the moment, what they hold is not.
+        The record `offsets` is decoded, and goes without the offset reached in the re-routed topic: how many control
+        records lie there depends on how many transactions there were.
         """
         last: dict[tuple[int, bytes], Any] = {}
         for record in await self.read(self.settings.changelog):
             last[record.partition, record.key] = record.value
         for place, value in last.items():
             if place[1] == b"o":
-                meta = msgspec.msgpack.decode(value)
-                last[place] = [meta[0], *meta[1:2], *meta[3:]]
+                last[place] = msgspec.msgpack.decode(value)
+                last[place][1].get("rerouted", [None])[0] = None
         return {place: value for place, value in last.items() if value is not None}
 
     @asynccontextmanager
@@ -114,20 +144,19 @@ class Deployment:
         """A worker in this process; leaving the block stops it, and raises what ended it."""
         quiet_logs()
         worker = Worker(replace(self.settings, advertised_url=next(_urls)), Parts(new_shard, self._hear))
-        self.newest = None
-        running = asyncio.create_task(worker.run())
+        self.newest, self.running = None, worker
+        self.work = asyncio.create_task(worker.run())
         try:
             yield worker
         finally:
             worker.stop()
-            await running
+            await self.work
 
-    async def run_until_failure(self, new_shard: Callable[[int], Shard] = Shard) -> None:
-        """Run a worker until it ends by itself."""
-        quiet_logs()
-        worker = Worker(replace(self.settings, advertised_url=next(_urls)), Parts(new_shard, self._hear))
-        async with asyncio.timeout(LIMIT_S):
-            await worker.run()
+    async def until_stopped(self) -> None:
+        """Wait until the worker has ended by itself."""
+        assert self.work is not None
+        done, _ = await asyncio.wait({self.work}, timeout=LIMIT_S)
+        assert done, f"still running; last: {self.newest}"
 
     def _hear(self, snapshot: WorkerSnapshot) -> None:
         self.newest = snapshot
@@ -143,8 +172,15 @@ class Deployment:
         return self.newest
 
     async def until_counted(self, records: int) -> WorkerSnapshot:
-        """A snapshot in which that many records have been applied, refused or moved since the beginning of the log."""
-        return await self.until(lambda snapshot: counted(snapshot) >= records and lag(snapshot) == 0)
+        """A snapshot in which so many records of the log have been counted, and every shard has come to rest."""
+        return await self.until(lambda snapshot: counted(snapshot) >= records and lag(snapshot) == 0 and self._rests())
+
+    def _rests(self) -> bool:
+        """No shard has buckets still to roll up: the state depends on what was read, no longer on when."""
+        assert self.newest is not None
+        rolled = Grid.at(self.newest.now).rolled
+        shards = self.running.shards if self.running else None
+        return shards is not None and all(owner.shard.grid.rolled == rolled for owner in shards.owners.values())
 
 
 def counted(snapshot: WorkerSnapshot) -> int:

@@ -1,0 +1,38 @@
+"""``deskpulse worker``: one worker against the configured Kafka."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from stream.cli.errors import UsageError
+from stream.cli.options import add_config, add_port, config_with_kafka
+
+NAME = "worker"
+HELP = "run one worker against the configured Kafka, with /metrics and the board"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    add_config(parser)
+    add_port(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Work until SIGINT or SIGTERM; 1 when the worker cannot go on. Raises UsageError and ConfigError."""
+    config = config_with_kafka(args)
+    # Faust takes half a second to import.
+    from stream.board.server import BindError  # noqa: PLC0415
+    from stream.bootstrap import node  # noqa: PLC0415
+    from stream.runtime.worker import exit_now, run_worker  # noqa: PLC0415
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        with node(config) as worker:
+            print(f"metrics {worker.url}/metrics  board {worker.url}/", file=sys.stderr, flush=True)
+            code = run_worker(worker.settings, worker.parts)
+    except BindError as error:
+        raise UsageError(str(error)) from None
+    exit_now(code)
+    return code

@@ -1,0 +1,132 @@
+"""Logs that end about now and go on live, and how they come to Kafka and back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from bisect import bisect_right
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from stream.runtime.clock import now_us
+from tests.integration.runtime.harness import Deployment, Sent
+from tests.oracle.envelope import RejectedError, decode
+from tests.oracle.generator import Mix, generate, rfc3339
+from tests.oracle.values import MICRO, instant
+
+DAY_US = 86_400 * MICRO
+Record = dict[str, Any]
+
+
+def live_log(mix: Mix, start_us: int, live_us: int) -> list[Record]:
+    """A generated log on another time scale, in log order, its Kafka timestamps ending `live_us` after `start_us`.
+
+    Half of its records come live. A fifth fills the ten minutes before, so that records leave the 5-minute window all
+    the while; the others keep their distances, days long. Of the live events some are stamped ahead of the wall clock,
+    some come up to two hours late, some after the horizon (to entities that are known, since the oracle knows no
+    sealing).
+    """
+    records = generate(mix)
+    records = records[: len(records) * 97 // 100]  # what lives for very long would stretch the live part
+    at_us = [record["timestamp_ms"] * 1000 for record in records]
+    knots = [at_us[0], at_us[len(at_us) * 3 // 10], at_us[len(at_us) // 2], at_us[-1]]
+    history_us = start_us - 600 * MICRO
+    scaled = scale(knots, [history_us - knots[1] + knots[0], history_us, start_us, start_us + live_us])
+    known: set[tuple[str, str]] = set()
+    return [_moved(record, scaled, known, start_us, mix.seed) for record in records]
+
+
+def scale(knots: list[int], images: list[int]) -> Callable[[int], int]:
+    """The monotone function that takes each knot to its image, linear between them and of slope 1 outside."""
+
+    def scaled(at: int) -> int:
+        place = bisect_right(knots, at)
+        if place in (0, len(knots)):
+            end = min(place, len(knots) - 1)
+            return images[end] + at - knots[end]
+        left, right = knots[place - 1], knots[place]
+        return images[place - 1] + (at - left) * (images[place] - images[place - 1]) // (right - left)
+
+    return scaled
+
+
+def _moved(
+    record: Record, scaled: Callable[[int], int], known: set[tuple[str, str]], start_us: int, seed: int
+) -> Record:
+    arrives_us = scaled(record["timestamp_ms"] * 1000)
+    moved = {**record, "timestamp_ms": -(-arrives_us // 1000)}
+    try:
+        event = decode(record)
+    except RejectedError:
+        return moved  # its times are part of what is wrong with it
+    at_us = scaled(event.time_us)
+    if at_us > start_us:
+        # The same for an event sent twice, and another for one sent again with another body.
+        random = Random(f"{seed} {event.source} {event.id} {event.time_us}")
+        at_us += _disorder(random, (event.kind, event.subject) in known)
+    known.add((event.kind, event.subject))
+    return _timed(moved, at_us)
+
+
+def _disorder(random: Random, is_known: bool) -> int:
+    draw = random.random()
+    if draw < 0.03:
+        return random.randint(1, 60 * MICRO)
+    if draw < 0.10:
+        return -random.randint(1, 7_200 * MICRO)
+    if draw < 0.12 and is_known:
+        return -random.randint(36 * DAY_US, 39 * DAY_US)
+    return 0
+
+
+def _timed(record: Record, at_us: int) -> Record:
+    """The record of an event with another time."""
+    headers = dict(record["headers"])
+    if "ce_time" in headers:
+        return {**record, "headers": list({**headers, "ce_time": rfc3339(at_us).encode()}.items())}
+    envelope = json.loads(record["value"])
+    assert instant(envelope["time"])
+    return {**record, "value": json.dumps({**envelope, "time": rfc3339(at_us)}).encode()}
+
+
+def sent(record: Record) -> Sent:
+    return Sent(
+        record["topic"], record["key"], record["value"], record["timestamp_ms"], record["partition"],
+        tuple(record["headers"]),
+    )  # fmt: skip
+
+
+async def publish_live(deployment: Deployment, records: Iterable[Record]) -> None:
+    """Send each record when the wall clock reaches its Kafka timestamp; those of the past at once."""
+    settings = deployment.settings
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap_servers, linger_ms=5, max_request_size=8 << 20
+    )
+    await producer.start()
+    try:
+        for record in records:
+            while (early_us := record["timestamp_ms"] * 1000 - now_us()) > 0:
+                await asyncio.sleep(early_us / MICRO)
+            await producer.send(
+                settings.topic(record["topic"]), record["value"], key=record["key"], partition=record["partition"],
+                timestamp_ms=record["timestamp_ms"], headers=record["headers"],
+            )  # fmt: skip
+        await producer.flush()
+    finally:
+        await producer.stop()
+
+
+async def read_back(deployment: Deployment) -> list[Record]:
+    """All records of the three topics as the oracle takes them, in log order."""
+    found = [
+        {
+            "topic": source, "partition": record.partition, "offset": record.offset, "key": record.key,
+            "timestamp_ms": record.timestamp, "value": record.value, "headers": list(record.headers),
+        }
+        for source in ("bookings", "tickets", "reviews")
+        for record in await deployment.read(deployment.settings.topic(source))
+    ]  # fmt: skip
+    return sorted(found, key=lambda record: (record["topic"], record["partition"], record["offset"]))

@@ -1,0 +1,194 @@
+"""What the scrape page must show, told by the oracle, and how a page differs from it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.oracle import Contribution, Log, contributions, entities, live_of
+from tests.oracle.catalogue import KPIS
+from tests.oracle.live import WINDOWS
+
+Record = Mapping[str, Any]
+Series = tuple[str, frozenset[tuple[str, str]]]
+
+MICRO = 1_000_000
+LIVE = "tickets_active"
+# The default export (contract, "HTTP and metrics"): totals in every window, these labels in these windows.
+LABELS, LABELLED_WINDOWS = ("channel", "team"), ("1h", "24h", "7d")
+PARTS = {
+    "count": [""],
+    "ratio": ["_numerator", "_denominator"],
+    "time": ["_sum", "_count"],
+    "mean": ["_sum", "_count"],
+    "nps": ["_promoters", "_passives", "_detractors", "_count"],
+}
+RESULTS = ("applied", "duplicate", "late", "rejected", "heartbeat")
+
+
+def series(name: str, **labels: object) -> Series:
+    return name, frozenset((label, str(value)) for label, value in labels.items())
+
+
+@dataclass(frozen=True)
+class Page:
+    """The samples of one scrape."""
+
+    samples: Mapping[Series, float]
+
+    @classmethod
+    def parse(cls, text: str) -> Page:
+        families = text_string_to_metric_families(text)
+        samples = [sample for family in families for sample in family.samples]
+        found = {series(sample.name, **sample.labels): sample.value for sample in samples}
+        assert len(found) == len(samples), "the page has a series twice"
+        return cls(found)
+
+    def labelled(self, name: str) -> dict[tuple[str, ...], float]:
+        """The samples of a metric by their label values, in the order of the labels' names."""
+        return {
+            tuple(value for _, value in sorted(labels)): sample
+            for (found, labels), sample in self.samples.items()
+            if found == name
+        }
+
+    def value(self, name: str, **labels: object) -> float:
+        return self.samples[series(name, **labels)]
+
+    def instant_us(self, name: str) -> int:
+        """A time in microseconds: seconds in a float are exact to 0.25 us in this century, so rounding restores it."""
+        return round(self.value(f"deskpulse_{name}_timestamp_seconds") * MICRO)
+
+    @property
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """The next offset by topic and partition: every record below it is in the page's numbers."""
+        found = self.labelled("deskpulse_stream_applied_offset")
+        return {(topic, int(partition)): int(offset) for (partition, topic), offset in found.items()}
+
+    @property
+    def applied(self) -> int:
+        """Records in the page's numbers."""
+        return sum(offset for (topic, _), offset in self.offsets.items() if topic != "rerouted")
+
+    @property
+    def ready(self) -> set[int]:
+        """The partitions of recovered shards."""
+        found = self.labelled("deskpulse_stream_recovery_state")
+        return {int(partition) for (partition, state), value in found.items() if state == "ready" and value == 1}
+
+    def sum(self, name: str, label: str) -> Counter[str]:
+        """The samples of a metric added up by one label, without zeros."""
+        sums: Counter[str] = Counter()
+        for (found, labels), value in self.samples.items():
+            if found == name and value:
+                sums[dict(labels)[label]] += int(value)
+        return sums
+
+
+def shown(page: Page, records: Iterable[Record]) -> list[Record]:
+    """Those of the records that are in the page's numbers."""
+    return [one for one in records if one["offset"] < page.offsets.get((one["topic"], one["partition"]), 0)]
+
+
+def differences(page: Page, records: Iterable[Record], now_us: int) -> list[str]:
+    """How the page differs from the oracle's numbers for these records at `now_us`; zeros may be absent.
+
+    A total must be there also when it is 0, in each window, once the worker has a shard to show.
+    """
+    given = {
+        partition: contributions(entities(of_partition)) for partition, of_partition in by_partition(records).items()
+    }
+    wanted = {**_windowed(page, [each for some in given.values() for each in some], now_us), **_state(given)}
+    found = {key: value for key, value in page.samples.items() if _is_kpi(key[0]) and value}
+    differing = [
+        f"{_spelt(key)}: page {found.get(key)}, oracle {wanted.get(key)}"
+        for key in sorted(wanted.keys() | found.keys(), key=_spelt)
+        if wanted.get(key) != found.get(key)
+    ]
+    absent = [f"{_spelt(key)}: absent" for key in _totals() if page.ready and key not in page.samples]
+    return differing + absent
+
+
+def by_partition(records: Iterable[Record]) -> dict[int, list[Record]]:
+    found = defaultdict(list)
+    for record in records:
+        found[record["partition"]].append(record)
+    return found
+
+
+def results(log: Log) -> Counter[str]:
+    """What became of the records of a log, without zeros."""
+    return Counter({name: log.counts[name] for name in RESULTS if log.counts[name]})
+
+
+def reasons(log: Log) -> Counter[str]:
+    """Why records of a log are refused."""
+    prefix = "rejected:"
+    return Counter({name.removeprefix(prefix): n for name, n in log.counts.items() if name.startswith(prefix)})
+
+
+def _is_kpi(name: str) -> bool:
+    return name.startswith("deskpulse_window_") and name != "deskpulse_window_end_timestamp_seconds" or (
+        name == f"deskpulse_{LIVE}"
+    )
+
+
+def _spelt(key: Series) -> str:
+    labels = ",".join(f'{label}="{value}"' for label, value in sorted(key[1]))
+    return f"{key[0]}{{{labels}}}"
+
+
+def _totals() -> Iterator[Series]:
+    for kpi, (shape, _) in KPIS.items():
+        for window in WINDOWS if kpi != LIVE else ():
+            for part in PARTS.get(shape, ()):  # money has no total before its first currency
+                yield series(f"deskpulse_window_{kpi}{part}", window=window)
+
+
+def _state(given: Mapping[int, list[Contribution]]) -> dict[Series, float]:
+    wanted = {}
+    for partition, some in given.items():
+        for (kpi, _, _, label, value), number in live_of((each for each in some if each.at_us is None), 0).items():
+            if label in ("", *LABELS):
+                labels = {label: value} if label else {}
+                wanted[series(f"deskpulse_{kpi}", partition=partition, **labels)] = number
+    return wanted
+
+
+def _windowed(page: Page, given: list[Contribution], now_us: int) -> dict[Series, float]:
+    wanted: dict[Series, float] = defaultdict(float)
+    lasting = [each for each in given if each.at_us is not None]
+    for (kpi, part, window, label, value), number in live_of(lasting, now_us).items():
+        if label and (label not in LABELS or window not in LABELLED_WINDOWS):
+            continue
+        labels = {"window": window, **({label: value} if label else {})}
+        name = f"deskpulse_window_{kpi}"
+        if part.startswith("sum:"):
+            wanted[series(name, **labels, currency=part.removeprefix("sum:"))] = number
+        elif KPIS[kpi][0] == "count":
+            wanted[series(name, **labels)] = number
+        else:
+            wanted[series(f"{name}_{part}", **labels)] = number
+            if KPIS[kpi][0] == "nps":
+                wanted[series(f"{name}_count", **labels)] += number
+    return {**wanted, **_buckets(page, lasting, now_us)}
+
+
+def _buckets(page: Page, given: list[Contribution], now_us: int) -> Counter[Series]:
+    """The samples of at most `le` seconds, for the bounds that the page has; the last one must be infinite."""
+    wanted: Counter[Series] = Counter()
+    for kpi in (kpi for kpi, (shape, _) in KPIS.items() if shape == "time"):
+        name = f"deskpulse_window_{kpi}_bucket"
+        bounds = {dict(labels)["le"] for found, labels in page.samples if found == name}
+        assert not bounds or "+Inf" in bounds, f"{name} has no infinite bound"
+        for each in given:
+            if each.kpi != kpi or each.at_us is None:
+                continue
+            for window, (length, grain) in WINDOWS.items():
+                if (now_us - length) // grain * grain <= each.at_us <= now_us:
+                    wanted.update(series(name, window=window, le=le) for le in bounds if each.value <= float(le) * MICRO)
+    return wanted

@@ -1,0 +1,81 @@
+"""One transaction per checkpoint: all of it or nothing, and only from the shard's newest owner."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from stream.runtime.checkpoint import CheckpointWriter, OutRecord, UnknownOutcome
+from stream.runtime.failure import WorkerFailure
+from tests.integration.runtime.harness import Deployment, create_topic, created, delete_topic, event, lag
+
+pytestmark = pytest.mark.kafka
+
+
+def test_a_checkpoint_of_five_megabytes_with_one_record_of_three_is_written_whole(deployment: Deployment) -> None:
+    async def scenario() -> None:
+        await deployment.create_topics()
+        small = [(b"k%d" % number, bytes([number]) * 100_000) for number in range(20)]
+        changes = [*small[:10], (b"large", b"L" * (3 << 20)), *small[10:], (b"gone", None)]
+        writer = CheckpointWriter(deployment.settings, 1)
+        await writer.start()
+        end = await writer.write(changes)
+        await writer.stop()
+        written = await deployment.read(deployment.settings.changelog)
+        assert [(record.key, record.value) for record in written] == changes
+        assert {record.partition for record in written} == {1}
+        assert end == written[-1].offset + 1
+
+    asyncio.run(scenario())
+
+
+def test_a_zombie_is_fenced_by_the_shards_new_owner_and_writes_nothing(deployment: Deployment) -> None:
+    async def scenario() -> None:
+        await deployment.create_topics()
+        zombie, owner = (CheckpointWriter(deployment.settings, 0) for _ in range(2))
+        await zombie.start()
+        await zombie.write([(b"a", b"old owner")])
+        await owner.start()
+        with pytest.raises(UnknownOutcome):
+            await zombie.write([(b"a", b"zombie")], [OutRecord(deployment.settings.dead_letter_topic("tickets"), 0, b"k", b"v")])
+        await owner.write([(b"a", b"new owner")])
+        await asyncio.gather(zombie.stop(), owner.stop())
+        values = [record.value for record in await deployment.read(deployment.settings.changelog)]
+        assert values == [b"old owner", b"new owner"]
+        assert await deployment.read(deployment.settings.dead_letter_topic("tickets")) == []
+
+    asyncio.run(scenario())
+
+
+def test_a_checkpoint_whose_dead_letter_is_refused_leaves_nothing_behind(deployment: Deployment) -> None:
+    async def scenario() -> None:
+        await deployment.create_topics()
+        await create_topic(deployment.settings, small := f"{deployment.settings.app_id}-small", 1, max_message_bytes="1000")
+        writer = CheckpointWriter(deployment.settings, 0)
+        await writer.start()
+        with pytest.raises(WorkerFailure, match="checkpoint cannot be written"):
+            await writer.write([(b"a", b"1")], [OutRecord(small, 0, b"k", b"v" * 5_000)])
+        await writer.stop()
+        assert await deployment.state() == {}
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_cannot_write_its_dead_letters_stops_rather_than_drops(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The dead-letter topic vanishes after the worker has checked it."""
+
+    async def scenario() -> None:
+        await deployment.create_topics()
+        bad = event("ticket.created", "T-2", "C-1", {})
+        with pytest.raises(WorkerFailure, match="checkpoint cannot be written"):
+            async with deployment.worker():
+                await deployment.until(lambda snapshot: lag(snapshot) == 0)
+                await delete_topic(deployment.settings, deployment.settings.dead_letter_topic("tickets"))
+                await deployment.produce([created("T-1", "C-1"), bad])
+                await deployment.until_stopped()
+        assert await deployment.state() == {}
+
+    asyncio.run(scenario())
