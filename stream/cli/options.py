@@ -13,9 +13,7 @@ from stream.config import SERVERS_VARIABLE, Config, load
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Declare --config."""
-    parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="default: $DESKPULSE_CONFIG, else ./deskpulse.toml where there is one"
-    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: $DESKPULSE_CONFIG, else ./deskpulse.toml")
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +34,7 @@ def config_with_kafka(args: argparse.Namespace) -> Config:
     """Return the configuration. Raises ConfigError, and UsageError when it names no Kafka."""
     config = configuration(args)
     if not config.kafka.bootstrap_servers:
-        raise UsageError(f"no Kafka is configured: set {SERVERS_VARIABLE}, or kafka.bootstrap_servers in deskpulse.toml")
+        raise UsageError(f"no Kafka is configured: set {SERVERS_VARIABLE} or kafka.bootstrap_servers in deskpulse.toml")
     return config
 
 

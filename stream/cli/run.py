@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.live import Live
 
 from stream.cli.errors import UsageError
+from stream.cli.logs import show_logs
 from stream.cli.options import add_config, add_port, configuration, positive
 from stream.config import SERVERS_VARIABLE, Config
 from stream.demo.broker import EmbeddedBroker, EmbeddedBrokerError
@@ -36,6 +38,7 @@ HELP = "run everything: broker, topics, worker, a sample of real events, live tr
 FOLDER = Path(".deskpulse")
 # Ctrl-C promises 5 s for everything: the worker gets this much, the broker saves within a second or two after it.
 WORKER_STOP_S = 2.5
+INTERRUPTED = 130  # what a shell makes of a process that SIGINT ended
 TERMINAL_EVERY_S, PLAIN_EVERY_S = 1.0, 5.0
 
 
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from stream.board.server import BindError  # noqa: PLC0415
     from stream.runtime.worker import quiet_logs  # noqa: PLC0415
 
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    show_logs(logging.WARNING, "%(levelname)s %(message)s")
     quiet_logs()
     try:
         asyncio.run(_until_signal(Session(config, args, Console())))
@@ -69,14 +72,12 @@ def run(args: argparse.Namespace) -> int:
 
 async def _until_signal(session: Session) -> None:
     """Run the session; the first SIGINT or SIGTERM stops it in order, the second one at once."""
-    from stream.runtime.worker import exit_now  # noqa: PLC0415
-
     loop = asyncio.get_running_loop()
     task = asyncio.create_task(session.run())
 
     def stop() -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, exit_now, 130)
+            loop.add_signal_handler(number, os._exit, INTERRUPTED)
         session.say("stopping")
         task.cancel()
 
@@ -99,8 +100,7 @@ class Session:
 
     def say(self, text: str) -> None:
         """Say what happens now, in a line that stays."""
-        self._board.phase = text
-        self._console.print(text, highlight=False)
+        self._console.print(text, highlight=False, soft_wrap=True)
 
     async def run(self) -> None:
         """Run until cancelled, or with --once until the sample is applied; everything started is stopped at the end."""

@@ -7,6 +7,7 @@ import logging
 import sys
 
 from stream.cli.errors import UsageError
+from stream.cli.logs import show_logs
 from stream.cli.options import add_config, add_port, config_with_kafka
 
 NAME = "worker"
@@ -25,14 +26,12 @@ def run(args: argparse.Namespace) -> int:
     # Faust takes half a second to import.
     from stream.board.server import BindError  # noqa: PLC0415
     from stream.bootstrap import node  # noqa: PLC0415
-    from stream.runtime.worker import exit_now, run_worker  # noqa: PLC0415
+    from stream.runtime.worker import run_worker  # noqa: PLC0415
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    show_logs(logging.INFO, "%(asctime)s %(levelname)s %(message)s")
     try:
         with node(config) as worker:
             print(f"metrics {worker.url}/metrics  board {worker.url}/", file=sys.stderr, flush=True)
-            code = run_worker(worker.settings, worker.parts)
+            return run_worker(worker.settings, worker.parts)
     except BindError as error:
         raise UsageError(str(error)) from None
-    exit_now(code)
-    return code

@@ -27,30 +27,29 @@ class Board:
     def __init__(self) -> None:
         self._teller = Teller()
         self._seen: tuple[int, int] | None = None  # time of the last drawing, records read by then
-        self.phase = ""
 
     def table(self, snapshot: WorkerSnapshot | None) -> Stack:
-        """Return the phase, the state of the work and the figures per window."""
+        """Return the state of the work and the figures per window."""
+        if snapshot is None:
+            return Stack()
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("")
         for window in WINDOWS:
             table.add_column(window, justify="right")
-        if snapshot is None:
-            return Stack(Text(self.phase, style="bold"))
         tallies = self._teller.tell(snapshot)
         for name in ROWS if tallies.windows else ():
             kpi = KPIS[name]
             table.add_row(name, *(figure(kpi, tallies.windows[window], tallies) for window in WINDOWS))
-        return Stack(Text(self.phase, style="bold"), Text(self._work(snapshot, tallies)), table)
+        return Stack(Text(self._work(snapshot, tallies), style="bold"), table)
 
     def line(self, snapshot: WorkerSnapshot | None) -> str:
         """Return the same in one line, with a few figures of the last 24 hours."""
         if snapshot is None:
-            return self.phase
+            return "starting"
         tallies = self._teller.tell(snapshot)
         day = tallies.windows.get("24h")
         figures = [f"{name} {figure(KPIS[name], day, tallies)}" for name in LINE] if day else []
-        return " | ".join((self.phase, self._work(snapshot, tallies), *figures))
+        return " | ".join((self._work(snapshot, tallies), *figures))
 
     def _work(self, snapshot: WorkerSnapshot, tallies: Tallies) -> str:
         read = snapshot.events

@@ -90,7 +90,7 @@ def survey(files: Iterable[Path]) -> Survey:
 def messages(files: Iterable[Path], found: Survey, shift: int = 0) -> Iterator[Message]:
     """Yield the events of the surveyed files in the order of time, later by *shift* microseconds.
 
-    Equal times keep the order of the files and of the lines in them. Without a shift a value has exactly the line's bytes.
+    Equal times keep the order of the files and of the lines in them. Without a shift a value is exactly the line.
     """
     streams = [_sorted(_valid(file)) if file in found.unsorted else _valid(file) for file in files]
     for message in merge(*streams, key=_time):
@@ -153,9 +153,8 @@ async def publish(
 
 def _messages(file: Path) -> Iterator[Message | str]:
     """Yield each line's event, or why it cannot be published."""
-    opened = gzip.open(file, "rb") if file.suffix == ".gz" else None
     try:
-        with opened or file.open("rb") as lines:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 value = line.rstrip(b"\r\n")
                 if value:

@@ -62,6 +62,7 @@ def traffic(seed: int, rate: float, start: int) -> Iterator[Message]:
     order = count()  # so that the heap never compares steps
 
     def push(at: float, customer: str, story: Story) -> None:
+        teller.now = at
         step = next(story, None)
         if step is not None:
             heappush(due, (at + step.after, next(order), step, customer, story))
@@ -85,6 +86,7 @@ class _Teller:
 
     def __init__(self, random: Random, start: int) -> None:
         self.random = random
+        self.now = 0.0  # seconds since the start, of the step before the one being told
         self._start = start
         # The start is part of every name: a simulation started later is about other tickets, whatever its seed.
         self._run = f"{start // 1000:x}"
@@ -137,6 +139,12 @@ class _Teller:
             self._minutes(5) if asked else 0, "booking.created", booking,
             {"channel": self._pick({"web": 6, "phone": 3, "app": 1}), "amount": price, "currency": "EUR", **label},
         )  # fmt: skip
+        if self._chance(0.01):
+            yield Step(self._minutes(2), "booking.deleted", booking, {"reason": "test"})
+            return
+        if self._chance(0.1):
+            later = self._instant(self._minutes(60))
+            yield Step(self._minutes(3), "booking.rescheduled", booking, {"scheduled_for": later, "by": "customer"})
         if self._chance(0.12):
             by = self._pick({"customer": 4, "business": 1})
             yield Step(self._minutes(6), "booking.cancelled", booking, {"by": by})
@@ -150,12 +158,21 @@ class _Teller:
             yield from self._ticket(self._name("T"), brand, "complaint", booking)
             if self._chance(0.3):
                 yield Step(self._minutes(3), "booking.refunded", booking, {"amount": price})
+            if self._chance(0.1):
+                yield Step(self._minutes(3), "booking.disputed", booking, {"kind": "guarantee_claim"})
         if self._chance(0.35):
-            stars = self._pick(STARS_AFTER_COMPLAINT if complains else STARS)
-            about = {"rating": stars, "site": self._pick({"google": 6, "trustpilot": 4}), "booking_id": booking}
-            yield Step(self._minutes(5), "review.posted", self._name("R"), {**about, "brand": brand})
+            yield from self._review(booking, brand, STARS_AFTER_COMPLAINT if complains else STARS)
         if self._chance(0.3):
             yield from self._survey("nps", self._pick(NPS), {"booking_id": booking}, "relationship")
+
+    def _review(self, booking: str, brand: str, stars: dict[int, int]) -> Story:
+        review, site = self._name("R"), self._pick({"google": 6, "trustpilot": 4})
+        about = {"site": site, "booking_id": booking, "brand": brand}
+        yield Step(self._minutes(5), "review.posted", review, {"rating": self._pick(stars), **about})
+        if self._chance(0.05):
+            yield Step(self._minutes(5), "review.updated", review, {"rating": self._pick(STARS)})
+        if self._chance(0.02):
+            yield Step(self._minutes(10), "review.removed", review, {})
 
     def _ticket(self, ticket: str, brand: str, category: str, booking: str | None = None) -> Story:
         channel, team = self._pick(CHANNELS), self._pick(TEAMS)
@@ -163,11 +180,23 @@ class _Teller:
         about = {"channel": channel, "priority": self._pick(PRIORITIES), "category": category, "brand": brand}
         yield Step(0 if booking is None else self._minutes(4), "ticket.created", ticket,
                    about if booking is None else {**about, "booking_id": booking})  # fmt: skip
+        if self._chance(0.02):
+            yield Step(self._minutes(1), "ticket.deleted", ticket, {"reason": "spam"})
+            return
+        if self._chance(0.02):
+            double = self._name("T")
+            yield Step(self._minutes(1), "ticket.created", double, about)
+            yield Step(self._minutes(1), "ticket.merged", double, {"into": ticket})
+        if channel == "chat" and self._chance(0.3):
+            yield Step(5, "ticket.message", ticket, {"author": "bot"})
+            yield Step(self._minutes(1), "ticket.handed_off", ticket, {"to_team": team})
         if channel in ("chat", "phone") and self._chance(0.05):
             waited = self._minutes(2)
             yield Step(waited, "ticket.abandoned", ticket, {"waited_seconds": round(waited, 1)})
             return
         yield Step(self._minutes(1), "ticket.assigned", ticket, {"team": team, "agent_id": agent})
+        if self._chance(0.1):
+            yield Step(self._minutes(1), "ticket.updated", ticket, {"priority": self._pick(PRIORITIES)})
         quick = 1 if channel in ("chat", "phone") else 6
         yield from self._exchange(ticket, agent, quick)
         if self._chance(0.08):
@@ -206,6 +235,11 @@ class _Teller:
 
     def _name(self, letter: str) -> str:
         return f"{letter}-{self._run}-{next(self._number)}"
+
+    def _instant(self, seconds: float) -> str:
+        """Return the moment so many seconds after the story's last step, to the whole second."""
+        moment = EPOCH + timedelta(seconds=round(self._start / MICRO + self.now + seconds))
+        return moment.isoformat().replace("+00:00", "Z")
 
     def _chance(self, share: float) -> bool:
         return self.random.random() < share

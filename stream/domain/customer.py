@@ -41,9 +41,10 @@ class Customer(Struct, array_like=True, gc=False):
 
     def record(self) -> bytes:
         """Return the bytes that `load` reads; a customer is never open, so it expires with its last event."""
-        return _PREFIX.pack(self.last, False) + msgspec.msgpack.encode(self, order="sorted")
+        return _PREFIX.pack(self.last, False) + _ENCODE(self)
 
 
+_ENCODE = msgspec.msgpack.Encoder(order="sorted").encode
 _DECODE = msgspec.msgpack.Decoder(Customer).decode
 
 

@@ -1,7 +1,8 @@
 """An entity: its ledger, the state folded from it, and how one more event changes both.
 
-`Entity.take` is the heart: an event that is newest in ledger order advances the saved state; any other one, and one
-that revises what earlier events contribute, refolds the whole ledger and emits the difference.
+`Entity.take` is the heart: an event that is newest in ledger order advances the saved state; after any other one, and
+one that revises what earlier events contribute, `Entity.settle` refolds the whole ledger and emits the difference. It
+does so once for all such events of a batch: a refold per event would cost the square of a long ledger.
 """
 
 from __future__ import annotations
@@ -51,9 +52,14 @@ class Header(Struct, array_like=True, gc=False):
     state: msgspec.Raw
 
 
+# Contributions (measure, instant, labels, value) by how often they are added, or with a minus taken back.
+Net = Counter[tuple[str, "int | None", tuple[str, ...], int]]
+_INCOMPLETE = ("incomplete", LIVE, (), 0)
+
 # Before the header: the newest event time and whether the entity is open, readable without decoding (sealing).
 _PREFIX = struct.Struct(">q?")
 _DECODE_HEADER = msgspec.msgpack.Decoder(Header).decode
+_DECODE_STUB = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw]).decode
 _ENCODE = msgspec.msgpack.Encoder(enc_hook=int).encode  # money and time are integers with a name
 _DECODE_STATE = {kind: msgspec.msgpack.Decoder(fold.state).decode for kind, fold in FOLDS.items()}
 
@@ -61,7 +67,7 @@ _DECODE_STATE = {kind: msgspec.msgpack.Decoder(fold.state).decode for kind, fold
 class Entity:
     """A decoded entity; only the fold of one batch holds it, the shard keeps bytes."""
 
-    __slots__ = ("chunk", "chunks", "events", "key", "kind", "newest", "newest_last", "state", "touched_chunks")
+    __slots__ = ("_net", "chunk", "chunks", "events", "key", "kind", "newest", "newest_last", "state", "touched_chunks")
 
     def __init__(self, kind: Kind, key: str) -> None:
         self.kind = kind
@@ -73,13 +79,14 @@ class Entity:
         self.newest_last = True
         self.state: Any = None
         self.touched_chunks: list[int] = []  # numbers of the chunks that became full and must be written
+        self._net: Net | None = None  # while a refold is due: all that was contributed, retracted
 
     @classmethod
     def load(cls, kind: Kind, record: bytes, full_chunk: Callable[[int], bytes]) -> Entity:
         """Decode an entity from its record; *full_chunk* returns a full chunk by number."""
         header = _DECODE_HEADER(memoryview(record)[_PREFIX.size :])
         entity = cls(kind, header.key)
-        entity.newest = newest_of(record)
+        entity.newest, _ = read_prefix(record)
         entity.events = header.events
         entity.chunks = [full_chunk(number) for number in range(header.full_chunks)]
         entity.chunk = header.chunk
@@ -88,14 +95,26 @@ class Entity:
         return entity
 
     def record(self) -> bytes:
-        """Return the bytes that `load` reads."""
+        """Return the bytes that `load` reads. The entity must be settled."""
         state = msgspec.Raw(_ENCODE(self.state))
         header = Header(self.key, self.events, len(self.chunks), self.newest_last, self.chunk, state)
         return prefix(self.newest, self.state.open) + _ENCODE(header)
 
-    def summary(self) -> Any:
-        """Return what outlives the horizon: of a booking its state (labels, amount, dates), else the first and last."""
-        return self.state if self.kind == "booking" else (self.kind, self.key, getattr(self.state, "status", ""))
+    def summary(self) -> tuple[str, Any]:
+        """Return what outlives the horizon: the customer, and of a booking its state, of others created and status."""
+        if self.kind == "booking":
+            return self.key, self.state
+        return self.key, (getattr(self.state, "created", None), getattr(self.state, "status", ""))
+
+    @property
+    def settled(self) -> bool:
+        """Whether ``state`` is that after all events taken."""
+        return self._net is None
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether it has events, but not the one that says what it is."""
+        return self.state is not None and not self.state.complete
 
     def find(self, event: Event) -> Entry | None:
         """Return the entry that has the event's (source, id), if there is one."""
@@ -106,19 +125,36 @@ class Entity:
         return ledger.in_order((*self.chunks, self.chunk))
 
     def take(self, event: Event, entry: Entry, encoded: bytes, emit: Emit) -> None:
-        """Append the event to the ledger, fold it and emit the change in what the entity contributes."""
-        fold = FOLDS[self.kind]
-        incomplete = self.state is not None and not self.state.complete
+        """Append the event to the ledger. Fold it and emit the change it makes, or leave both to `settle`."""
+        fold, incomplete = FOLDS[self.kind], self.incomplete
         if self.state is None:
             self.state = fold.start((entry,))
-        if self._is_newest(entry) and not fold.module.revises(self.state, entry.code, event.data):
+        if self._net is None and self._is_newest(entry) and not fold.module.revises(self.state, entry.code, event.data):
             self._append(encoded)
             self.newest, self.newest_last = entry.time, True
             fold.module.advance(self.state, entry.code, entry.time, event.data, emit)
-        else:
-            self._refold(fold, encoded, emit)
-        if incomplete == self.state.complete:
-            emit("incomplete", LIVE, (), 0, -1 if incomplete else 1)
+            if self.incomplete != incomplete:
+                emit("incomplete", LIVE, (), 0, 1 if self.incomplete else -1)
+            return
+        if self._net is None:
+            self._net = Counter({_INCOMPLETE: -incomplete})
+            if self.events:
+                refold(fold, self.entries(), _collect(self._net, -1))
+        self._append(encoded)
+        self.newest = max(self.newest, entry.time)
+
+    def settle(self, emit: Emit) -> None:
+        """Refold the ledger if that is due and emit the net change; equal parts cancel out."""
+        if self._net is None:
+            return
+        net, self._net = self._net, None
+        entries = self.entries()
+        self.state = refold(FOLDS[self.kind], entries, _collect(net, 1))
+        self.newest_last = entries[-1] == ledger.last_arrival(self.chunk)
+        net[_INCOMPLETE] += self.incomplete
+        for (measure, at, labels, value), count in net.items():
+            for _ in range(abs(count)):
+                emit(measure, at, labels, value, 1 if count > 0 else -1)
 
     def _is_newest(self, entry: Entry) -> bool:
         if entry.time != self.newest:
@@ -136,20 +172,6 @@ class Entity:
         self.chunk += encoded
         self.events += 1
 
-    def _refold(self, fold: Fold, encoded: bytes, emit: Emit) -> None:
-        """Retract everything the ledger contributed, append, and contribute anew; equal parts cancel out."""
-        net: Counter[tuple[str, int | None, tuple[str, ...], int]] = Counter()
-        if self.events:
-            refold(fold, self.entries(), _collect(net, -1))
-        self._append(encoded)
-        entries = self.entries()
-        self.state = refold(fold, entries, _collect(net, 1))
-        self.newest = entries[-1].time
-        self.newest_last = entries[-1] == ledger.last_arrival(self.chunk)
-        for (measure, at, labels, value), count in net.items():
-            for _ in range(abs(count)):
-                emit(measure, at, labels, value, 1 if count > 0 else -1)
-
 
 def refold(fold: Fold, entries: list[Entry], emit: Emit) -> Any:
     """Return the state after all *entries* (in ledger order), emitting all they contribute."""
@@ -164,17 +186,18 @@ def prefix(newest: int, is_open: bool) -> bytes:
     return _PREFIX.pack(newest, is_open)
 
 
-def newest_of(record: bytes) -> int:
-    """Return the time of the newest event of an entity's record, in microseconds UTC, without decoding the rest."""
-    return int(_PREFIX.unpack_from(record)[0])
+def read_prefix(record: bytes) -> tuple[int, bool]:
+    """Return what `prefix` wrote, without decoding the rest of the record."""
+    newest, is_open = _PREFIX.unpack_from(record)
+    return newest, is_open
 
 
-def is_open(record: bytes) -> bool:
-    """Return whether the entity of a record is open, without decoding the rest."""
-    return bool(_PREFIX.unpack_from(record)[1])
+def owner_of(stub: bytes) -> str:
+    """Return the customer of the stub that `Entity.summary` left."""
+    return _DECODE_STUB(memoryview(stub)[_PREFIX.size :])[0]
 
 
-def _collect(net: Counter[tuple[str, int | None, tuple[str, ...], int]], sign: int) -> Emit:
+def _collect(net: Net, sign: int) -> Emit:
     def emit(measure: str, at: int | None, labels: tuple[str, ...], value: int, count: int) -> None:
         net[measure, at, labels, value] += sign * count
 

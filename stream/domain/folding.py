@@ -6,6 +6,7 @@ batch's own changes first, then to the overlay in flight, then to the shard.
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ import msgspec
 
 from stream.domain import customer, entity, ledger
 from stream.domain.entity import Entity
-from stream.domain.keys import CUSTOMER, ENTITY, UNJOINED, chunk_key, entity_key, stub_key
+from stream.domain.keys import CUSTOMER, ENTITY, UNJOINED, chunk_key, entity_key, named_by, stub_key
+from stream.domain.layers import Layers
 from stream.domain.measures import LIVE, MEASURES
-from stream.domain.overlay import Meta, Overlay, Position, Record, ReRouted, cells_in
-from stream.domain.windows import EXACT, LIVE_BUCKET, Bucket, Cell, Grid, Sums
+from stream.domain.overlay import FoldError, Meta, Overlay, Position, Record, ReRouted
+from stream.domain.windows import EXACT, LIVE_BUCKET, Bucket, Cell, Grid
 from stream.events.event import Event, Heartbeat, Reason, Rejected
 from stream.events.registry import Kind
 from stream.events.values import DAY_US, MICRO
@@ -30,6 +32,10 @@ FUTURE = 300 * MICRO
 SEAL_AT_ONCE = 500
 MAX_UPSTREAMS = 100
 
+# Expiries are kept in steps this long, and a step is looked at when it is over: few enough to look through at each
+# batch, and things go at most six hours later than they might.
+EXPIRY_STEP = DAY_US // 4
+
 _KINDS: dict[str, Kind] = {"t": "ticket", "b": "booking", "r": "review", "s": "survey"}
 _ENCODE = msgspec.msgpack.Encoder(enc_hook=int).encode
 
@@ -40,14 +46,15 @@ class Folding:
     def __init__(self, shard: Shard, now: int, base: Overlay | None, at_end: frozenset[str]) -> None:
         meta = base.meta if base else shard.meta
         self._shard = shard
-        self._base = base
         self._at_end = at_end
-        self._positions = dict(meta.positions)
-        self._counts = dict(meta.counts)
+        self._meta = meta
+        self._last: dict[str, Record] = {}
+        self._newest = {source: position.newest for source, position in meta.positions.items()}
         self._upstream = dict(meta.upstream)
         self._newest_event = meta.newest_event
         self._entities: dict[bytes, Entity] = {}
-        self._dirty: set[bytes] = set()
+        self._dirty: dict[bytes, int] = {}  # entities to write -> index of the last record that each took
+        self._index = 0  # of the record at hand
         self._customers: dict[bytes, customer.Customer] = {}
         self._customer: customer.Customer | None = None
         self._changes: dict[tuple[Bucket, Cell], list[int]] = {}
@@ -55,13 +62,17 @@ class Folding:
         grid = Grid.at(now)
         self._grid = grid if grid.rolled > rolled else (base.grid if base else shard.grid)
         self._out = Overlay(now, Meta(), self._grid)
-        self._roll(grid.rolled > rolled)
+        self._layers = Layers(shard, base, self._out)
+        for bucket, cell, sums in self._layers.arrive(now, self._grid):
+            self._change(bucket, cell, *sums)
+        if grid.rolled > rolled:
+            self._layers.roll(grid)
 
     def step(self, index: int, record: Record) -> None:
-        """Fold one record. Whatever it raises leaves only this object spoilt."""
-        had = self._positions.get(record.source)
-        newest = max(had.newest, record.timestamp) if had else record.timestamp
-        self._positions[record.source] = Position(record.offset + 1, record.timestamp, record.crc, newest)
+        """Fold one record, the *index*-th of the batch. Whatever it raises leaves only this object spoilt."""
+        self._index = index
+        self._last[record.source] = record
+        self._newest[record.source] = max(self._newest.get(record.source, record.timestamp), record.timestamp)
         item = record.item
         name = "unknown"
         if isinstance(item, Event):
@@ -79,30 +90,42 @@ class Folding:
             self._out.rejected.append((index, result))
             result = "rejected"
         self._out.results[record.source, name, result] += 1
-        count = f"{record.source}/{result}"
-        self._counts[count] = self._counts.get(count, 0) + 1
 
     def finish(self) -> Overlay:
-        """Seal what is due and return the overlay."""
+        """Settle and seal what is due and return the overlay. Raises FoldError."""
         out = self._out
-        for key in self._dirty:
-            self._write_entity(key, self._entities[key])
+        for key, index in self._dirty.items():
+            held = self._entities[key]
+            try:
+                self._settle(held)
+            except Exception as error:  # the last event it took is the suspect; without it the batch is tried again
+                raise FoldError(index, Reason.FOLD_ERROR, type(error).__name__) from error
+            self._write_entity(key, held)
         for key, summary in self._customers.items():
             out.writes[key] = summary.record()
         self._seal()
         for (bucket, cell), (count, total) in self._changes.items():
             if count or total:
-                had = self._cell(bucket, cell)
+                had = self._layers.cell(bucket, cell)
                 out.cells[bucket, cell] = (had[0] + count, had[1] + total)
                 out.changes[bucket, cell] = (count, total)
-        out.meta = Meta(
-            positions=self._positions,
+        out.meta = self._next_meta()
+        return out
+
+    def _next_meta(self) -> Meta:
+        positions = dict(self._meta.positions)
+        for source, last in self._last.items():
+            positions[source] = Position(last.offset + 1, last.timestamp, last.crc, self._newest[source])
+        counts = Counter(self._meta.counts)
+        for (source, _, result), number in self._out.results.items():
+            counts[f"{source}/{result}"] += number
+        return Meta(
+            positions=positions,
             rolled=self._grid.rolled,
             newest_event=self._newest_event,
-            counts=self._counts,
+            counts=dict(counts),
             upstream=self._upstream,
         )
-        return out
 
     def _event(self, record: Record, event: Event) -> str | Rejected:
         """Fold an event into its entity; return the result to count, or its refusal."""
@@ -123,14 +146,16 @@ class Folding:
         if event.time > record.timestamp + FUTURE:
             return Rejected(Reason.FUTURE, "time is over 5 minutes after the record's Kafka timestamp", event.type.name)
         if held is None:
-            return "late" if self._is_stub(key) else None
+            return "late" if self._layers.read(stub_key(key)) is not None or self._is_erased(key) else None
+        if record.timestamp > held.newest + self._shard.limits.horizon:
+            self._settle(held)
+            if not held.state.open:
+                return "late"  # it counts as sealed already, whether or not log time has come round to it
         known = held.find(event)
         if known is not None:
             if known != ledger.entry_of(event):
                 self._out.notes["id_conflict"] += 1
             return "duplicate"
-        if not held.state.open and record.timestamp > held.newest + self._shard.limits.horizon:
-            return "late"  # it counts as sealed already, whether or not log time has come round to it
         if held.events >= entity.MAX_EVENTS:
             return Rejected(Reason.ENTITY_TOO_BIG, f"over {entity.MAX_EVENTS} events", event.type.name)
         return None
@@ -145,7 +170,7 @@ class Folding:
         if new:
             self._customer.entities[kind] = self._customer.entities.get(kind, 0) + 1
             self._join(key, held.key)
-        self._dirty.add(key)
+        self._dirty[key] = self._index
         held.take(event, entry, encoded, self._emit)
         self._newest_event = max(self._newest_event, event.time)
         self._refer(key, held.key, event)
@@ -153,6 +178,11 @@ class Folding:
             self._out.notes[f"unknown_value/{field}"] += 1
         if getattr(event.data, "reason", None) == "privacy":
             self._erase(key, held)
+
+    def _settle(self, held: Entity) -> None:
+        if not held.settled:
+            self._customer = self._load_customer(held.key)
+            held.settle(self._emit)
 
     def _emit(self, measure: str, at: int | None, labels: tuple[str, ...], value: int, count: int) -> None:
         """Add a contribution to its bucket and to the customer at hand."""
@@ -179,42 +209,31 @@ class Folding:
             change[0] += count
             change[1] += total
 
-    def _read(self, key: bytes) -> bytes | None:
-        if key in self._out.writes:
-            return self._out.writes[key]
-        if self._base is not None and key in self._base.writes:
-            return self._base.writes[key]
-        return self._shard.store.get(key)
-
-    def _cell(self, bucket: Bucket, cell: Cell) -> Sums:
-        for overlay in (self._out, self._base):
-            if overlay is not None and (bucket, cell) in overlay.cells:
-                return overlay.cells[bucket, cell]
-        return self._shard.buckets.get(bucket, cell)
-
     def _load(self, kind: Kind, key: bytes) -> Entity | None:
         held = self._entities.get(key)
-        if held is None and (record := self._read(key)) is not None:
-            held = self._entities[key] = Entity.load(kind, record, partial(self._chunk, key))
+        if held is None and (record := self._layers.read(key)) is not None:
+            held = self._entities[key] = Entity.load(kind, record, partial(self._layers.chunk, key))
         return held
-
-    def _chunk(self, key: bytes, number: int) -> bytes:
-        chunk = self._read(chunk_key(key, number))
-        if chunk is None:
-            raise LookupError("a chunk of the ledger is missing")
-        return chunk
 
     def _load_customer(self, key: str) -> customer.Customer:
         record_key = CUSTOMER + key.encode()
         summary = self._customers.get(record_key)
         if summary is None:
-            record = self._read(record_key)
+            record = self._layers.read(record_key)
             summary = customer.load(record) if record is not None else customer.Customer(2**63 - 1, -(2**63))
             self._customers[record_key] = summary
         return summary
 
-    def _is_stub(self, key: bytes) -> bool:
-        return self._read(stub_key(key)) is not None or self._read(stub_key(key, erased=True)) is not None
+    def _is_erased(self, key: bytes) -> bool:
+        return self._layers.read(stub_key(key, erased=True)) is not None
+
+    def _belongs(self, key: bytes, owner: str) -> bool:
+        """Whether an entity is known and the customer's; of an erased one nobody knows any more, so it is."""
+        held = self._load(_KINDS[chr(key[1])], key)
+        if held is not None:
+            return held.key == owner
+        stub = self._layers.read(stub_key(key))
+        return entity.owner_of(stub) == owner if stub is not None else self._is_erased(key)
 
     def _write_entity(self, key: bytes, held: Entity) -> None:
         for number in held.touched_chunks:
@@ -223,56 +242,56 @@ class Folding:
 
     def _refer(self, key: bytes, owner: str, event: Event) -> None:
         """Note that an entity names another one that is unknown, or another customer's, until that one comes."""
-        for field, kind in (("booking_id", "booking"), ("ticket_id", "ticket")):
-            subject = getattr(event.data, field, None)
-            if subject is None:
-                continue
-            target = entity_key(kind, subject)  # type: ignore[arg-type]  # the tuple above holds kinds
-            named = self._load(kind, target)  # type: ignore[arg-type]  # the same
-            joined = named.key == owner if named is not None else self._is_stub(target)
+        for target in named_by(event.data):
             unjoined = UNJOINED + _ENCODE((target, owner, key))
-            if not joined and self._read(unjoined) is None:
+            if not self._belongs(target, owner) and self._layers.read(unjoined) is None:
                 self._out.writes[unjoined] = target
                 self._out.waiting.setdefault(target, set()).add(unjoined)
                 self._emit("unjoined", LIVE, (), 0, 1)
 
     def _join(self, key: bytes, owner: str) -> None:
         """Join what waited for this new entity of the same customer."""
-        waiting = set(self._shard.waiting.get(key, ()))
-        for overlay in (self._base, self._out):
-            if overlay is not None:
-                waiting |= overlay.waiting.get(key, set())
-        for unjoined in waiting:
-            if self._read(unjoined) is not None and msgspec.msgpack.decode(unjoined[1:])[1] == owner:
-                self._out.writes[unjoined] = None
-                self._emit("unjoined", LIVE, (), 0, -1)
+        for unjoined in self._layers.waiting(key):
+            if msgspec.msgpack.decode(unjoined[1:])[1] == owner:
+                self._rejoin(unjoined)
+
+    def _rejoin(self, unjoined: bytes) -> None:
+        if self._layers.read(unjoined) is not None:
+            self._out.writes[unjoined] = None
+            self._emit("unjoined", LIVE, (), 0, -1)
 
     def _erase(self, key: bytes, held: Entity) -> None:
         """Forget an entity for privacy: its counts stay, a hash remains so that a replay cannot revive it."""
-        del self._entities[key]
-        self._dirty.discard(key)
-        self._remove(key, len(held.chunks))
+        self._settle(held)
+        self._remove(key, held)
+        del self._entities[key], self._dirty[key]
         self._out.writes[stub_key(key, erased=True)] = entity.prefix(held.newest, False)
 
-    def _remove(self, key: bytes, chunks: int) -> None:
+    def _remove(self, key: bytes, held: Entity) -> None:
+        """Take out an entity's records, and what it waits for: nobody looks for its created or its booking now."""
         self._out.writes[key] = None
-        for number in range(chunks):
+        for number in range(len(held.chunks)):
             self._out.writes[chunk_key(key, number)] = None
+        for entry in held.entries():
+            for target in named_by(entry.data):
+                self._rejoin(UNJOINED + _ENCODE((target, held.key, key)))
+        if held.incomplete:
+            self._emit("incomplete", LIVE, (), 0, -1)
 
     def _log_time(self) -> int:
         """Return the least of the sources' newest Kafka timestamps; a source read to its end holds nothing back."""
-        behind = [position.newest for name, position in self._positions.items() if name not in self._at_end]
-        everyone = [position.newest for position in self._positions.values()]
-        return min(behind) if behind else max(everyone, default=-(2**63))
+        behind = [newest for source, newest in self._newest.items() if source not in self._at_end]
+        return min(behind) if behind else max(self._newest.values(), default=-(2**63))
 
     def _seal(self) -> None:
         """Replace entities that closed long ago by stubs, and drop stubs and customers past their retention."""
         shard, log_time = self._shard, self._log_time()
         left = SEAL_AT_ONCE
-        for day in sorted(day for day in shard.expiry if day * DAY_US < log_time):
-            for key in shard.expiry[day]:
-                record = self._read(key)
-                if record is None or entity.is_open(record) or log_time <= shard.due(key, record):
+        for step in sorted(step for step in shard.expiry if (step + 1) * EXPIRY_STEP <= log_time):
+            for key in shard.expiry[step]:
+                record = self._layers.read(key)
+                due = None if record is None else shard.due(key, record)
+                if record is None or due is None or log_time <= due:
                     continue
                 if key[:1] == ENTITY:
                     self._seal_entity(key, record)
@@ -283,25 +302,6 @@ class Folding:
                     return
 
     def _seal_entity(self, key: bytes, record: bytes) -> None:
-        held = Entity.load(_KINDS[chr(key[1])], record, partial(self._chunk, key))
-        self._remove(key, len(held.chunks))
+        held = Entity.load(_KINDS[chr(key[1])], record, partial(self._layers.chunk, key))
+        self._remove(key, held)
         self._out.writes[stub_key(key)] = entity.prefix(held.newest, False) + _ENCODE(held.summary())
-
-    def _roll(self, moved: bool) -> None:
-        """Move what the clock has passed into its bucket, and fine buckets that grew old into coarse ones."""
-        shard, out = self._shard, self._out
-        overlays = [self._base, out] if self._base is not None else [out]
-        for bucket, cell, sums in cells_in(EXACT, out.now + 1, shard.buckets, overlays):
-            out.cells[bucket, cell] = (0, 0)
-            target = self._grid.bucket(bucket[1])
-            if target is not None:
-                self._change(target, cell, *sums)
-        if not moved:
-            return
-        for grain, bound in zip(self._grid.grains, self._grid.bounds, strict=True):
-            for bucket, cell, sums in cells_in(grain, bound, shard.buckets, overlays):
-                out.cells[bucket, cell] = (0, 0)
-                target = self._grid.bucket(bucket[1])
-                if target is not None:
-                    had = self._cell(target, cell)
-                    out.cells[target, cell] = (had[0] + sums[0], had[1] + sums[1])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
@@ -27,3 +29,12 @@ def stub_key(key: bytes, erased: bool = False) -> bytes:
 def chunk_key(key: bytes, number: int) -> bytes:
     """Return the key of a full chunk of an entity's ledger."""
     return CHUNK + _ENCODE((key, number))
+
+
+def named_by(data: Any) -> Iterator[bytes]:
+    """Yield the keys of the entities that an event's data names."""
+    booking, ticket = getattr(data, "booking_id", None), getattr(data, "ticket_id", None)
+    if booking is not None:
+        yield entity_key("booking", booking)
+    if ticket is not None:
+        yield entity_key("ticket", ticket)

@@ -7,14 +7,13 @@ transaction has committed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from stream.domain.keys import BUCKET, OFFSETS_KEY
-from stream.domain.windows import Bucket, Buckets, Cell, Grid, Sums
+from stream.domain.windows import Bucket, Cell, Grid, Sums
 from stream.events.event import Event, Heartbeat, Reason, Rejected
 
 # The layout of the records; a state of another version is refused rather than misread.
@@ -111,21 +110,3 @@ def read_bucket(key: bytes, value: bytes | None) -> tuple[Bucket, Cell, Sums]:
     grain, start, measure, place, labels = _DECODE(key[1:])
     sums: Any = _DECODE(value) if value is not None else (0, 0)
     return (grain, start), (measure, place, tuple(labels)), (sums[0], sums[1])
-
-
-def cells_in(
-    grain: int, before: int, buckets: Buckets, overlays: list[Overlay]
-) -> Iterator[tuple[Bucket, Cell, Sums]]:
-    """Yield the cells of a grain's buckets that start before an instant, as *overlays*, the later the truer, leave them."""
-    seen: dict[tuple[Bucket, Cell], Sums] = {}
-    for start, cells in buckets.grains.get(grain, {}).items():
-        if start < before:
-            for cell, sums in cells.items():
-                seen[(grain, start), cell] = sums
-    for overlay in overlays:
-        for place, sums in overlay.cells.items():
-            if place[0][0] == grain and place[0][1] < before:
-                seen[place] = sums
-    for (bucket, cell), sums in seen.items():
-        if sums != (0, 0):
-            yield bucket, cell, sums

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from stream.domain import entity
-from stream.domain.folding import FUTURE, Folding
+from stream.domain.folding import EXPIRY_STEP, FUTURE, Folding
 from stream.domain.keys import BUCKET, CUSTOMER, ENTITY, OFFSETS_KEY, STUB, UNJOINED
 from stream.domain.overlay import META_DECODER, STATE_VERSION, FoldError, Meta, Overlay, Position, Record, read_bucket
 from stream.domain.windows import Buckets, Grid, Series, Sums, WindowTable
@@ -56,7 +56,8 @@ class Shard:
         self.grid = Grid.at(0)
         self.windows = WindowTable(self.buckets, 0)
         self.waiting: dict[bytes, set[bytes]] = {}  # entity key -> unjoined keys of those that name it
-        self.expiry: dict[int, set[bytes]] = {}  # day when due -> keys of closed entities, stubs, customers
+        # Step when due -> keys of closed entities, stubs and customers, in the order they came.
+        self.expiry: dict[int, dict[bytes, None]] = {}
 
     @property
     def offsets(self) -> Mapping[str, Position]:
@@ -136,27 +137,37 @@ class Shard:
         if kind == UNJOINED:
             self._index_unjoined(key, value)
         elif kind in (ENTITY, STUB, CUSTOMER):
-            old = self.store.get(key)
-            if old is not None:
-                self._expire(key, old, False)
-            if value is not None and not entity.is_open(value):
-                self._expire(key, value, True)
+            self._expire(key, value)
         if value is None:
             self.store.pop(key, None)
         else:
             self.store[key] = value
 
-    def due(self, key: bytes, record: bytes) -> int:
-        """Return the log time (microseconds UTC) after which a record is sealed (an entity) or dropped (the others)."""
-        keep = self.limits.horizon + DAY_US if key[:1] == ENTITY else self.limits.retention
-        return entity.newest_of(record) + keep
+    def due(self, key: bytes, record: bytes) -> int | None:
+        """Return the log time (microseconds UTC) after which a record is sealed (an entity) or dropped (the others).
 
-    def _expire(self, key: bytes, record: bytes, add: bool) -> None:
-        day = self.due(key, record) // DAY_US
-        keys = self.expiry.setdefault(day, set())
-        (keys.add if add else keys.discard)(key)
-        if not keys:
-            del self.expiry[day]
+        None of an open entity: it stays.
+        """
+        newest, is_open = entity.read_prefix(record)
+        if is_open:
+            return None
+        return newest + (self.limits.horizon + DAY_US if key[:1] == ENTITY else self.limits.retention)
+
+    def _expire(self, key: bytes, record: bytes | None) -> None:
+        """Move a key to the step in which its new record is due."""
+        old, new = self._step(key, self.store.get(key)), self._step(key, record)
+        if old == new:
+            return
+        if old is not None:
+            del self.expiry[old][key]
+            if not self.expiry[old]:
+                del self.expiry[old]
+        if new is not None:
+            self.expiry.setdefault(new, {})[key] = None
+
+    def _step(self, key: bytes, record: bytes | None) -> int | None:
+        due = None if record is None else self.due(key, record)
+        return None if due is None else due // EXPIRY_STEP
 
     def _index_unjoined(self, key: bytes, value: bytes | None) -> None:
         """Keep, per entity that is named but unknown, the keys of those that wait for it."""

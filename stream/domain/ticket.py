@@ -113,8 +113,8 @@ def _mute(measure: str, at: int | None, labels: Labels, value: int, count: int) 
 def _created(state: TicketState, at: int, data: t.TicketCreated, emit: Emit) -> None:
     if state.created is not None:
         return
-    state.created = at
-    state.response_start = at
+    state.created = state.response_start = at
+    state.ended_at, state.ended_total = (None if state.ended_at is None else at), 0  # what lies before it is no time
     state.channel, state.priority, state.category = data.channel, data.priority, data.category
     state.team, state.agent = data.team or state.team, data.agent_id or state.agent
     state.brand = data.brand or state.brand

@@ -69,7 +69,7 @@ class Grid(Struct, frozen=True):
 
     @classmethod
     def at(cls, now: int, windows: Sequence[Window] = WINDOWS) -> Grid:
-        """Return the grid of *now* (microseconds UTC), which moves in steps of a minute; *windows* from short to long."""
+        """Return the grid of *now* (microseconds UTC), in steps of a minute; *windows* go from short to long."""
         rolled = now - now % ROLL_STEP
         grains = tuple(window.grain for window in windows)
         bounds = []

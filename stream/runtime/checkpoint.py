@@ -26,10 +26,13 @@ from stream.runtime.settings import RuntimeSettings
 # aiokafka sets no deadline of its own on any of these.
 START_LIMIT_S = 20.0
 COMMIT_LIMIT_S = 10.0
+REQUEST_LIMIT_MS = 5_000  # shorter, so that the reason of a refusal is known before the deadline hides it
 STOP_LIMIT_S = 2.0
 # Longer than a commit may take, so that the broker does not abort under a commit still waited for.
 TRANSACTION_TIMEOUT_MS = 15_000
-BATCH_BYTES = 524_288  # per record batch; a larger record goes alone, as the first of its batch is always taken
+BATCH_BYTES = (
+    524_288  # per record batch; a larger record goes alone, as the first of its batch is always taken
+)
 REQUEST_BYTES = 16 * 1_048_576
 
 # What no retry can heal: the topic, the right or the size is wrong, and going on would drop records.
@@ -73,7 +76,7 @@ class CheckpointWriter:
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             max_batch_size=BATCH_BYTES,
             max_request_size=REQUEST_BYTES,
-            request_timeout_ms=int(COMMIT_LIMIT_S * 1000),
+            request_timeout_ms=REQUEST_LIMIT_MS,
         )
 
     async def start(self) -> None:
@@ -84,7 +87,9 @@ class CheckpointWriter:
         async with asyncio.timeout(START_LIMIT_S):
             await self._producer.start()
 
-    async def write(self, changes: Iterable[tuple[bytes, bytes | None]], side: Iterable[OutRecord] = ()) -> int:
+    async def write(
+        self, changes: Iterable[tuple[bytes, bytes | None]], side: Iterable[OutRecord] = ()
+    ) -> int:
         """Commit *changes* to the changelog and *side* to their topics, all or nothing.
 
         Returns the changelog offset after the last change. Raises WorkerFailure when a record cannot be written at
@@ -97,7 +102,9 @@ class CheckpointWriter:
                 await self._producer.commit_transaction()
                 return end
         except HOPELESS as error:
-            raise WorkerFailure(f"shard {self._partition}: its checkpoint cannot be written: {error!r}") from error
+            raise WorkerFailure(
+                f"shard {self._partition}: its checkpoint cannot be written: {error!r}"
+            ) from error
         except (KafkaError, TimeoutError, AssertionError) as error:
             # aiokafka asserts its own state machine, so a transaction begun on a broken producer is an AssertionError.
             raise UnknownOutcome(f"{type(error).__name__}: {error}") from error
@@ -141,5 +148,7 @@ class CheckpointWriter:
 
 def _append(batch: Any, record: OutRecord) -> bool:
     """Add *record*; False when the batch is full, which aiokafka says by returning None."""
-    added = batch.append(key=record.key, value=record.value, headers=list(record.headers), timestamp=record.timestamp)
+    added = batch.append(
+        key=record.key, value=record.value, headers=list(record.headers), timestamp=record.timestamp
+    )
     return added is not None

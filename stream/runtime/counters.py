@@ -19,7 +19,7 @@ class Counters:
     notes: Counter[str] = field(default_factory=Counter)
     rerouted: Counter[str] = field(default_factory=Counter)
     source_lost_records: Counter[str] = field(default_factory=Counter)
-    checkpoints: Counter[CheckpointResult] = field(default_factory=Counter)
+    checkpoints: Counter[str] = field(default_factory=Counter)
     takeovers: int = 0
     rebalances: int = 0
     _durations: list[int] = field(default_factory=lambda: [0] * (len(CHECKPOINT_BUCKETS) + 1))

@@ -24,7 +24,7 @@ Place = tuple[str, int]  # source and partition
 # With batches of 512 KiB a replay is bound by the processor; a record beyond that becomes a batch of its own.
 BATCH_BYTES = MIB // 2
 MS_US = 1_000
-# Retention is looked at now and deletes later: records within this of their end would be gone before anybody reads them.
+# Retention is looked at now and deletes later: records this close to their end would be gone before they are read.
 RETENTION_MARGIN_MS = 3_600_000
 
 
@@ -44,7 +44,10 @@ class Feed:
 
     async def __aenter__(self) -> Self:
         self._producer = AIOKafkaProducer(
-            **self._settings.client(), enable_idempotence=True, max_batch_size=BATCH_BYTES, max_request_size=4 * MIB
+            **self._settings.client(),
+            enable_idempotence=True,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=4 * MIB,
         )
         try:
             await self._producer.start()

@@ -10,7 +10,7 @@ from stream.runtime.transport import LogEnd
 
 
 def source_snapshot(
-    source: str, partition: int, applied: int, folded: Position | None, end: LogEnd | None, now: int
+    source: str, partition: int, *, applied: int, folded: Position | None, end: LogEnd | None, now: int
 ) -> SourceSnapshot:
     """Return the freshness of a source partition.
 

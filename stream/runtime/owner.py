@@ -14,14 +14,13 @@ from msgspec import structs
 
 from stream.domain.folding import FUTURE
 from stream.domain.overlay import FoldError, Overlay, Record
-from stream.domain.shard import Shard
 from stream.events.event import Event, Rejected
-from stream.runtime.checkpoint import COMMIT_LIMIT_S, CheckpointWriter, OutRecord, UnknownOutcome
-from stream.runtime.clock import Clock, now_us
-from stream.runtime.counters import Counters
+from stream.runtime.checkpoint import COMMIT_LIMIT_S, OutRecord, UnknownOutcome
+from stream.runtime.clock import now_us
+from stream.runtime.context import Context
 from stream.runtime.failure import WorkerFailure
 from stream.runtime.records import Intake
-from stream.runtime.settings import RuntimeSettings
+from stream.runtime.restore import Taken
 from stream.runtime.transport import Batch
 
 log = logging.getLogger(__name__)
@@ -68,28 +67,17 @@ class Owner:
     ``applied`` is where each source topic's merged records end, control records included.
     """
 
-    def __init__(
-        self,
-        shard: Shard,
-        writer: CheckpointWriter,
-        intake: Intake,
-        positions: Mapping[str, int],
-        changelog_end: int,
-        settings: RuntimeSettings,
-        clock: Clock,
-        counters: Counters,
-        sources: Sources,
-    ) -> None:
-        self.shard = shard
-        self.writer = writer
-        self.applied = dict(positions)
-        self.changelog_end = changelog_end
+    def __init__(self, taken: Taken, intake: Intake, sources: Sources, context: Context) -> None:
+        self.shard = taken.shard
+        self.writer = taken.writer
+        self.applied = dict(taken.checked.positions)
+        self.changelog_end = taken.changelog_end
         self.checkpoint_time: int | None = None
         self._intake = intake
-        self._folded = dict(positions)  # as ``applied``, with the overlay in flight
-        self._settings = settings
-        self._clock = clock
-        self._counters = counters
+        self._folded = dict(self.applied)  # as ``applied``, with the overlay in flight
+        self._settings = context.settings
+        self._clock = context.clock
+        self._counters = context.counters
         self._sources = sources
         self._inbox: deque[Batch] = deque()
         self._bytes = 0
@@ -201,8 +189,16 @@ class Owner:
                 records += len(batch.records)
                 size += batch.size
             elif not self._sources.is_stale(batch):
-                log.info("%s-%d: read %d instead of %d, seeking", batch.topic, batch.partition, batch.start, expected)
-                self._folded[batch.topic] = await self._sources.reposition(batch.topic, batch.partition, expected)
+                log.info(
+                    "%s-%d: read %d instead of %d, seeking",
+                    batch.topic,
+                    batch.partition,
+                    batch.start,
+                    expected,
+                )
+                self._folded[batch.topic] = await self._sources.reposition(
+                    batch.topic, batch.partition, expected
+                )
         self._room.set()
         return taken
 

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from time import monotonic
 
 from stream.metrics.model import Health, ShardSnapshot, SourceSnapshot, WorkerSnapshot
-from stream.runtime.clock import Clock, now_us
-from stream.runtime.counters import Counters
+from stream.runtime.clock import now_us
+from stream.runtime.context import Context
 from stream.runtime.freshness import frontier, source_snapshot
 from stream.runtime.owner import Owner
-from stream.runtime.settings import RuntimeSettings
 from stream.runtime.shards import Shards
 
 
@@ -19,18 +18,12 @@ class Publisher:
     """Makes snapshots and hands them over by reference."""
 
     def __init__(
-        self,
-        settings: RuntimeSettings,
-        shards: Shards,
-        clock: Clock,
-        counters: Counters,
-        health: Health,
-        publish: Callable[[WorkerSnapshot], None],
+        self, context: Context, shards: Shards, health: Health, publish: Callable[[WorkerSnapshot], None]
     ) -> None:
-        self._settings = settings
+        self._settings = context.settings
+        self._clock = context.clock
+        self._counters = context.counters
         self._shards = shards
-        self._clock = clock
-        self._counters = counters
         self._health = health
         self._publish = publish
 
@@ -58,7 +51,9 @@ class Publisher:
             of_shard = self._sources(owner, time)
             sources += of_shard
             shards.append(
-                ShardSnapshot(partition, state, view, frontier(of_shard), checkpoint_time=owner.checkpoint_time)
+                ShardSnapshot(
+                    partition, state, view, frontier(of_shard), checkpoint_time=owner.checkpoint_time
+                )
             )
             for name, seen in view.upstream.items():
                 upstream[name] = max(seen, upstream.get(name, seen))
@@ -88,10 +83,10 @@ class Publisher:
             source_snapshot(
                 self._settings.source(topic),
                 owner.partition,
-                applied,
-                owner.shard.offsets.get(self._settings.source(topic)),
-                self._shards.reading.log_end(topic, owner.partition),
-                time,
+                applied=applied,
+                folded=owner.shard.offsets.get(self._settings.source(topic)),
+                end=self._shards.reading.log_end(topic, owner.partition),
+                now=time,
             )
             for topic, applied in owner.applied.items()
         ]

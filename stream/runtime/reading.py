@@ -9,10 +9,9 @@ from typing import Any
 from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from stream.runtime.counters import Counters
-from stream.runtime.settings import RuntimeSettings
+from stream.runtime.context import Context
 from stream.runtime.sourcecheck import read_on
-from stream.runtime.transport import BatchConsumer, LogEnd
+from stream.runtime.transport import Batch, BatchConsumer, LogEnd
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +19,9 @@ log = logging.getLogger(__name__)
 class Reading:
     """Faust's consumer, once there is one."""
 
-    def __init__(self, settings: RuntimeSettings, counters: Counters) -> None:
-        self._settings = settings
-        self._counters = counters
+    def __init__(self, context: Context) -> None:
+        self._settings = context.settings
+        self._counters = context.counters
         self._app: Any = None
 
     def attach(self, app: Any) -> None:
@@ -38,7 +37,7 @@ class Reading:
         """Return the source partitions assigned to this worker."""
         return frozenset(self._consumer.assignment())
 
-    def is_stale(self, batch: Any) -> bool:
+    def is_stale(self, batch: Batch) -> bool:
         """Tell whether the partition was sought after *batch* was read."""
         stale: bool = batch.seeks != self._consumer.thread.seeks[TP(batch.topic, batch.partition)]
         return stale

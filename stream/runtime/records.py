@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 from zlib import crc32
 
 from aiokafka import ConsumerRecord
 
 from stream import __version__
 from stream.domain.overlay import Record, ReRouted
-from stream.events.event import Event, Rejected
+from stream.events.event import Event, Heartbeat, Rejected
 from stream.events.registry import TOPICS
 from stream.ingest.deadletter import Origin, dead_letter, origin_headers, origin_of, without_origin
 from stream.ingest.decode import decode
@@ -22,7 +23,8 @@ from stream.runtime.transport import Batch
 
 log = logging.getLogger(__name__)
 
-Raw = ConsumerRecord[bytes, bytes]
+Raw: TypeAlias = ConsumerRecord[bytes, bytes]
+Item: TypeAlias = Event | Heartbeat | Rejected | ReRouted
 
 # Below this many records the share of re-routed ones says nothing about a producer's setting.
 JUDGED_FROM = 1_000
@@ -52,7 +54,7 @@ class Intake:
         misroutes = self._misroutes[source]
         records = []
         for raw in batch.records:
-            item = decode(raw.value, raw.headers, key=raw.key, topic=source)
+            item: Item = decode(raw.value, raw.headers, key=raw.key, topic=source)
             if isinstance(item, Event) and partitioner != "any":
                 place = partition_for(item.key.encode(), self._partitions, partitioner)
                 if place != self._partition:
@@ -75,7 +77,11 @@ class Intake:
         return origin if origin and self._settings.source(origin.topic) in TOPICS else None
 
     def beside(
-        self, raws: Sequence[Raw], records: Sequence[Record], rejected: Iterable[tuple[int, Rejected]], now: int
+        self,
+        raws: Sequence[Raw],
+        records: Sequence[Record],
+        rejected: Iterable[tuple[int, Rejected]],
+        now: int,
     ) -> list[OutRecord]:
         """Return the dead letters and re-routed records of a folded batch; *now* in microseconds UTC."""
         moved = [
@@ -131,7 +137,9 @@ class Misroutes:
             return
         self._warned = True
         best, hits = max(self._fits.items(), key=lambda item: item[1])
-        advice = best if hits > 0.9 * self._moved else "any"  # a tenth may be misplaced for reasons of its own
+        advice = (
+            best if hits > 0.9 * self._moved else "any"
+        )  # a tenth may be misplaced for reasons of its own
         log.warning(
             "%s: %d of %d records lay on a wrong partition for partitioner %s; ingest.partitioner = %s fits better",
             self._source, self._moved, self._seen, self._partitioner, advice,

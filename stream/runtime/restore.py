@@ -48,7 +48,7 @@ class Taken:
 
 @dataclass(frozen=True)
 class Takeover:
-    """What a takeover needs to know. ``valid`` tells whether the shards are still ours; ``remaining`` hears progress."""
+    """What a takeover needs. ``valid`` tells whether the shards are still ours, ``remaining`` hears of progress."""
 
     settings: RuntimeSettings
     new_shard: Callable[[int], Shard]
@@ -57,7 +57,9 @@ class Takeover:
     remaining: Callable[[int, int], None]
 
 
-async def take_over(takeover: Takeover, partitions: Iterable[int], kept: Mapping[int, Kept]) -> dict[int, Taken]:
+async def take_over(
+    takeover: Takeover, partitions: Iterable[int], kept: Mapping[int, Kept]
+) -> dict[int, Taken]:
     """Take over *partitions*; of a shard in *kept* only the changelog's tail is read.
 
     Raises Superseded when the assignment changed, WorkerFailure when the state does not fit the sources, KafkaError or

@@ -29,16 +29,24 @@ class RuntimeSettings:
     topic_prefix: str = ""
     partitions: int = 4  # of topics still to be created; existing ones keep theirs
     replication_factor: int = -1  # -1 = the broker's default
-    partitioners: Mapping[str, Partitioner] = field(default_factory=dict)  # by source; murmur2 where none is named
+    partitioners: Mapping[str, Partitioner] = field(
+        default_factory=dict
+    )  # by source; murmur2 where none is named
     clock: ClockName = "wall"
     session_timeout: float = 10.0  # a dead worker's shards move after this long
     heartbeat: float = 3.0
     rebalance_timeout: float = 30.0
     instance_id: str | None = None  # static group membership
-    advertised_url: str = "http://127.0.0.1:6066"  # unique per worker: the assignor insists, and peers ask there
-    batch_records: int = 2_000  # a fold of so many takes some 25 ms, so that heartbeats and snapshots stay timely
+    advertised_url: str = (
+        "http://127.0.0.1:6066"  # unique per worker: the assignor insists, and peers ask there
+    )
+    batch_records: int = (
+        2_000  # a fold of so many takes some 25 ms, so that heartbeats and snapshots stay timely
+    )
     batch_bytes: int = 524_288  # of input in one checkpoint; one larger fetched batch may exceed it
-    tick: float = 5.0  # an idle shard is folded with nothing this often, so that buckets roll and entities seal
+    tick: float = (
+        5.0  # an idle shard is folded with nothing this often, so that buckets roll and entities seal
+    )
     snapshot_interval: float = 0.15  # the design promises snapshots of at most 200 ms
     stop_deadline: float = 9.0
     credentials: Any = None  # a faust.auth credentials object; None = plaintext

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,19 +14,18 @@ from faust.types import TP
 
 from stream.domain.shard import Shard
 from stream.metrics.model import ShardState
-from stream.runtime.clock import Clock
-from stream.runtime.counters import Counters
+from stream.runtime.context import Context
 from stream.runtime.failure import WorkerFailure
 from stream.runtime.owner import Owner
 from stream.runtime.reading import Reading
 from stream.runtime.records import Intake
 from stream.runtime.restore import Kept, Superseded, Taken, Takeover, take_over
-from stream.runtime.settings import RuntimeSettings
 from stream.runtime.transport import Batch
 
 log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
+MAX_VAIN_RETAKES = 5  # in a row without one checkpoint: then the trouble is no passing one
 FENCED = (ProducerFenced, InvalidProducerEpoch)
 
 
@@ -35,11 +34,9 @@ class Shards:
 
     def __init__(
         self,
-        settings: RuntimeSettings,
+        context: Context,
         partitions: int,
         new_shard: Callable[[int], Shard],
-        clock: Clock,
-        counters: Counters,
         fail: Callable[[WorkerFailure], None],
     ) -> None:
         self.owners: dict[int, Owner] = {}
@@ -47,15 +44,17 @@ class Shards:
         self.remaining: dict[int, int] = {}
         self.joined = False
         self.partitions = partitions
-        self.reading = Reading(settings, counters)
-        self._settings = settings
+        self.reading = Reading(context)
+        self._context = context
+        self._settings = context.settings
         self._new_shard = new_shard
-        self._clock = clock
-        self._counters = counters
+        self._clock = context.clock
+        self._counters = context.counters
         self._fail = fail
         self._kept: dict[int, Kept] = {}
         self._era = 0  # goes up with every revocation and assignment; a takeover of an older era is void
         self._retakes: set[asyncio.Task[None]] = set()
+        self._vain: Counter[int] = Counter()  # retakes of a shard since its last checkpoint
 
     async def submit(self, batch: Batch) -> None:
         """Hand a batch to its shard's owner; without one it is dropped, and read again after the takeover."""
@@ -155,17 +154,8 @@ class Shards:
 
     def _install(self, taken: Taken) -> None:
         partition = taken.shard.partition
-        owner = Owner(
-            taken.shard,
-            taken.writer,
-            Intake(self._settings, partition, self.partitions),
-            taken.checked.positions,
-            taken.changelog_end,
-            self._settings,
-            self._clock,
-            self._counters,
-            self.reading,
-        )
+        intake = Intake(self._settings, partition, self.partitions)
+        owner = Owner(taken, intake, self.reading, self._context)
         for topic, lost in taken.checked.lost.items():
             self.reading.count_lost(topic, partition, lost)
         self._counters.takeovers += 1
@@ -183,7 +173,13 @@ class Shards:
         if isinstance(error, WorkerFailure):
             self._fail(error)
             return
-        log.warning("shard %d: outcome of a checkpoint unknown (%s); taking it over again", owner.partition, error)
+        self._vain[owner.partition] = 1 if owner.checkpoint_time else self._vain[owner.partition] + 1
+        if self._vain[owner.partition] > MAX_VAIN_RETAKES:
+            self._fail(WorkerFailure(f"shard {owner.partition}: no checkpoint succeeds, the last: {error}"))
+            return
+        log.warning(
+            "shard %d: outcome of a checkpoint unknown (%s); taking it over again", owner.partition, error
+        )
         retake = asyncio.create_task(self._retake(owner, isinstance(error.__cause__, FENCED), self._era))
         self._retakes.add(retake)
         retake.add_done_callback(self._retakes.discard)

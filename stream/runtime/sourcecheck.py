@@ -1,4 +1,4 @@
-"""Does a restored state belong to the source topics as they are now?"""
+"""Whether a restored state belongs to the source topics as they are now."""
 
 from __future__ import annotations
 

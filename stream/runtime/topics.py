@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -32,6 +33,8 @@ CHANGELOG = {
     "min.cleanable.dirty.ratio": "0.1",
     "max.compaction.lag.ms": "600000",
 }
+APPEAR_LIMIT_S = 10.0
+APPEAR_POLL_S = 0.1
 # With another value of these the worker loses state or records, so it refuses to start.
 VITAL = {"cleanup.policy", "max.message.bytes"}
 
@@ -51,7 +54,9 @@ def plan(settings: RuntimeSettings) -> list[TopicPlan]:
     for source in settings.sources:
         config = REROUTE if source == REROUTED else SOURCE
         topics.append(TopicPlan(settings.topic(source), config))
-        topics.append(TopicPlan(settings.dead_letter_topic(source), DEAD_LETTERS, frozenset({"max.message.bytes"})))
+        topics.append(
+            TopicPlan(settings.dead_letter_topic(source), DEAD_LETTERS, frozenset({"max.message.bytes"}))
+        )
     return topics
 
 
@@ -67,11 +72,13 @@ async def ensure_topics(settings: RuntimeSettings, *, create: bool = True) -> in
         counts = await _partition_counts(admin, wanted)
         missing = [topic for topic in wanted if topic.name not in counts]
         if missing and not create:
-            raise WorkerFailure(f"missing topics: {', '.join(topic.name for topic in missing)}; see deskpulse topics")
+            raise WorkerFailure(
+                f"missing topics: {', '.join(topic.name for topic in missing)}; see deskpulse topics"
+            )
         if missing:
             count = _agreed(settings, counts) if _sources_of(settings, counts) else settings.partitions
             await _create(admin, settings, missing, count)
-            counts = await _partition_counts(admin, wanted)
+            counts = await _all_partition_counts(admin, wanted)
         agreed = _agreed(settings, counts)
         await _check_settings(admin, wanted)
         return agreed
@@ -88,6 +95,16 @@ async def _partition_counts(admin: AIOKafkaAdminClient, wanted: list[TopicPlan])
     return {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics(sorted(there))}
 
 
+async def _all_partition_counts(admin: AIOKafkaAdminClient, wanted: list[TopicPlan]) -> dict[str, int]:
+    """Return the counts when every topic is known to the brokers; a new one is only after a moment."""
+    for _ in range(round(APPEAR_LIMIT_S / APPEAR_POLL_S)):
+        counts = await _partition_counts(admin, wanted)
+        if len(counts) == len(wanted):
+            return counts
+        await asyncio.sleep(APPEAR_POLL_S)
+    raise WorkerFailure(f"topics were created but did not appear within {APPEAR_LIMIT_S:.0f} s")
+
+
 def _sources_of(settings: RuntimeSettings, counts: Mapping[str, int]) -> dict[str, int]:
     sources = {settings.topic(source) for source in settings.sources}
     return {name: count for name, count in counts.items() if name in sources or name == settings.changelog}
@@ -102,7 +119,9 @@ def _agreed(settings: RuntimeSettings, counts: Mapping[str, int]) -> int:
             f"partition counts differ: {listed}; every join is local to one partition number, so they must be equal"
         )
     count = next(iter(relevant.values()))
-    small = [f"{name} has {of}" for name, of in sorted(counts.items()) if name.endswith(".dlq") and of < count]
+    small = [
+        f"{name} has {of}" for name, of in sorted(counts.items()) if name.endswith(".dlq") and of < count
+    ]
     if small:
         raise WorkerFailure(f"too few partitions for {count} shards: {', '.join(small)}")
     return count

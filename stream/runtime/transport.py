@@ -40,12 +40,8 @@ class Batch:
     start: int
     end: int
     records: list[ConsumerRecord[bytes, bytes]]
+    size: int  # bytes of all keys and values
     seeks: int
-
-    @property
-    def size(self) -> int:
-        """The bytes of all keys and values."""
-        return sum(max(0, record.serialized_key_size) + max(0, record.serialized_value_size) for record in self.records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +98,15 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] # Faust 
         limit = consumer._max_poll_records
         records = await consumer._fetcher.fetched_records(active, timeout=0, max_records=limit)
         after = self._positions(subscriptions, active)
-        return [
-            Batch(tp.topic, tp.partition, start, after[tp], records.get(tp, []), self.seeks[tp])
-            for tp, start in before.items()
-            if after.get(tp, start) != start
-        ]
+        batches = []
+        for tp, start in before.items():
+            if after.get(tp, start) != start:
+                held = records.get(tp, [])
+                size = sum(
+                    max(0, one.serialized_key_size) + max(0, one.serialized_value_size) for one in held
+                )
+                batches.append(Batch(tp.topic, tp.partition, start, after[tp], held, size, self.seeks[tp]))
+        return batches
 
     @staticmethod
     def _positions(subscriptions: Any, active: Iterable[TP]) -> dict[TP, int]:
@@ -130,6 +130,12 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] # Faust 
         held = {tp: OffsetAndMetadata(positions[tp], "") for tp in consumer.assignment() & positions.keys()}
         if held:
             await self.call_thread(consumer.commit, held)
+
+    def check_group(self) -> None:
+        """Raise the KafkaError that ended this worker's part in the group, if one did; aiokafka only logs it."""
+        coordinator = self._consumer and self._consumer._coordinator
+        if coordinator is not None:
+            coordinator.check_errors()
 
     def log_end(self, tp: TP) -> LogEnd | None:
         """Return the end of a partition's log as the newest fetch showed it, None before the first."""

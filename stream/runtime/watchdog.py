@@ -1,4 +1,7 @@
-"""Ends a process that no longer works: a hung event loop keeps its partitions, since heartbeats have their own thread."""
+"""Ends a process that no longer works.
+
+A hung event loop would keep its partitions for ever, since Faust's heartbeats have a thread of their own.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def watch(health: Health) -> Iterator[None]:
     def look() -> None:
         while not over.wait(LOOK_EVERY_S):
             if now_us() - health.beat > HUNG_AFTER_S * 1_000_000 and not health.stopping:
-                _end(f"deskpulse: the event loop has hung for {HUNG_AFTER_S:.0f} s, ending the process", HUNG_EXIT)
+                _end(
+                    f"deskpulse: the event loop has hung for {HUNG_AFTER_S:.0f} s, ending the process",
+                    HUNG_EXIT,
+                )
 
     threading.Thread(target=look, name="watchdog", daemon=True).start()
     try:
@@ -50,5 +56,6 @@ def exit_after(seconds: float) -> Iterator[None]:
 
 
 def _end(reason: str, code: int) -> None:
-    print(reason, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{reason}\n")
+    sys.stderr.flush()
     os._exit(code)

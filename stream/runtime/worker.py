@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from stream.domain.shard import Shard
 from stream.metrics.model import Health, WorkerSnapshot
 from stream.runtime.app import App, check_assignor, create_app
 from stream.runtime.clock import make_clock
+from stream.runtime.context import Context
 from stream.runtime.counters import Counters
 from stream.runtime.failure import WorkerFailure
 from stream.runtime.publisher import Publisher
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 # Of the stop deadline; what is left is for the shards' last checkpoints before and for closing after it.
 FAUST_STOP_SHARE = 0.5
+SUPERVISE_EVERY_S = 0.5
 # The last two are ours, but what they log is said by the Faust services that they derive from.
 NOISY = ("faust", "mode", "aiokafka", "kafka", "stream.runtime.app", "stream.runtime.transport")
 
@@ -45,7 +46,6 @@ class Worker:
     def __init__(self, settings: RuntimeSettings, parts: Parts) -> None:
         self._settings = settings
         self._parts = parts
-        self._counters = Counters()
         self._stop = asyncio.Event()
         self._failure: WorkerFailure | None = None
         self.shards: Shards | None = None
@@ -57,12 +57,10 @@ class Worker:
     async def run(self) -> None:
         """Work until stopped. Raises WorkerFailure when the worker cannot go on."""
         partitions = await ensure_topics(self._settings)
-        clock = make_clock(self._settings.clock)
-        self.shards = Shards(self._settings, partitions, self._parts.new_shard, clock, self._counters, self._fail)
+        context = Context(self._settings, make_clock(self._settings.clock), Counters())
+        self.shards = Shards(context, partitions, self._parts.new_shard, self._fail)
         app = create_app(self._settings, self.shards)
-        publisher = Publisher(
-            self._settings, self.shards, clock, self._counters, self._parts.health, self._parts.publish
-        )
+        publisher = Publisher(context, self.shards, self._parts.health, self._parts.publish)
         log.info(
             "deskpulse worker: group %s on %s, %d shards in all",
             self._settings.app_id, self._settings.bootstrap_servers, partitions,
@@ -80,26 +78,29 @@ class Worker:
         starting = asyncio.create_task(app.start())
         stopped = asyncio.create_task(self._stop.wait())
         crashed = asyncio.create_task(app._crashed.wait())
-        started = asyncio.create_task(self._after_start(starting, app))
+        watching = asyncio.create_task(self._supervise(starting, app))
         try:
-            await asyncio.wait({stopped, crashed, started, publishing}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (started, publishing):
-                if task.done() and task.exception() is not None:
-                    self._fail(WorkerFailure(f"the worker failed: {task.exception()!r}"))
+            await asyncio.wait({stopped, crashed, watching, publishing}, return_when=asyncio.FIRST_COMPLETED)
+            for part in (watching, publishing):
+                if part.done() and part.exception() is not None:
+                    self._fail(WorkerFailure(f"the worker failed: {part.exception()!r}"))
             if crashed.done():
                 self._fail(WorkerFailure(f"Faust crashed: {app.crash_reason!r}"))
         finally:
             self._parts.health.stopping = True
             with exit_after(self._settings.stop_deadline):
-                for task in (stopped, crashed, started, starting):
+                for task in (stopped, crashed, watching, starting):
                     task.cancel()
                 await self._stop_app(app)
 
-    async def _after_start(self, starting: asyncio.Task[None], app: App) -> None:
-        """Wait for Faust's start, hold its assignor to account, then wait for ever: only the others end a worker."""
-        await starting
-        check_assignor(app)
-        await asyncio.Event().wait()
+    async def _supervise(self, starting: asyncio.Task[None], app: App) -> None:
+        """Look after what Faust does not tell: a failed start, another assignor, the end of our part in the group."""
+        while True:
+            await asyncio.sleep(SUPERVISE_EVERY_S)
+            if starting.done():
+                starting.result()
+                check_assignor(app)
+            app.consumer.thread.check_group()
 
     async def _stop_app(self, app: App) -> None:
         assert self.shards is not None
@@ -124,7 +125,7 @@ def run_worker(settings: RuntimeSettings, parts: Parts) -> int:
     try:
         asyncio.run(_run_with_signals(settings, parts))
     except WorkerFailure as failure:
-        print(f"deskpulse: {failure}", file=sys.stderr)
+        sys.stderr.write(f"deskpulse: {failure}\n")
         return 1
     return 0
 
@@ -142,10 +143,3 @@ def quiet_logs() -> None:
     """Let Faust and aiokafka speak only of errors: what matters to an operator, the runtime says itself."""
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.ERROR)
-
-
-def exit_now(code: int) -> None:
-    """End the process without waiting for threads: Faust's consumer thread may hang on a dead broker."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

@@ -1,20 +1,19 @@
 """The whole deskpulse worker as a measured process: consumer, folds, transactions, snapshots, HTTP server.
 
-Arguments: bootstrap servers, app id, topic prefix, core, number of events. It tells its figures once all of them are in
-committed checkpoints and in a snapshot, then answers scrapes until it is stopped.
+It tells its figures once all events are in committed checkpoints and in a snapshot, then answers scrapes until stopped.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
+import os
 from dataclasses import replace
 
 from stream.bootstrap import node
 from stream.config import Config, Ingest, Kafka, Web
 from stream.metrics.model import WorkerSnapshot
-from stream.runtime.worker import exit_now, run_worker
-from tests.bench.meter import Meter, pin, tell
+from stream.runtime.worker import run_worker
+from tests.bench.meter import Meter, task, tell
 
 
 class Gauge:
@@ -39,15 +38,15 @@ class Gauge:
             tell(progress=applied)
 
 
-def main(servers: str, app_id: str, prefix: str, core: str, events: str) -> int:
-    pin(int(core))
+def main() -> int:
+    given = task()
     config = Config(
-        kafka=Kafka(bootstrap_servers=servers, app_id=app_id, topic_prefix=prefix),
+        kafka=Kafka(bootstrap_servers=given.servers, app_id=given.app_id, topic_prefix=given.topic_prefix),
         ingest=Ingest(clock="events"),
         web=Web(port=0),
     )
     with node(config) as made:
-        gauge = Gauge(int(events), made.url)
+        gauge = Gauge(given.events, made.url)
 
         def publish(snapshot: WorkerSnapshot) -> None:
             made.latest.publish(snapshot)
@@ -58,4 +57,4 @@ def main(servers: str, app_id: str, prefix: str, core: str, events: str) -> int:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING)
-    exit_now(main(*sys.argv[1:]))
+    os._exit(main())  # Everything has been told; Faust's consumer thread need not be waited for.

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
 
+PARTITIONS = 4
 EVENTS_PER_TICKET = 5
 HOURS = 6
 START_MS = 1_772_323_200_000  # 2026-03-01T00:00:00Z
@@ -100,7 +102,7 @@ def new_outcome() -> Outcome:
 
 def expected(log: Iterable[Sent]) -> Outcome:
     """What the job must give for *log*: brute force over all events of each ticket."""
-    tickets: dict[str, list[dict]] = {}
+    tickets: dict[str, list[dict[str, Any]]] = {}
     for record in log:
         event = json.loads(record.value)
         tickets.setdefault(event["subject"], []).append(event)
@@ -110,7 +112,7 @@ def expected(log: Iterable[Sent]) -> Outcome:
     return outcome
 
 
-def _add(outcome: Outcome, events: list[dict]) -> None:
+def _add(outcome: Outcome, events: list[dict[str, Any]]) -> None:
     first = events[0]["data"]
     group = first["channel"], first["team"]
     outcome.created[group] += 1
@@ -125,5 +127,5 @@ def _add(outcome: Outcome, events: list[dict]) -> None:
         outcome.bins[group, bisect_left(BOUNDS, wait_ms / 1000)] += 1
 
 
-def _ms(event: dict) -> int:
+def _ms(event: dict[str, Any]) -> int:
     return round(datetime.fromisoformat(event["time"]).timestamp() * 1000)

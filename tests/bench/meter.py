@@ -8,7 +8,8 @@ import sys
 from time import perf_counter, process_time
 from typing import Any
 
-import orjson
+import msgspec
+from msgspec import Struct
 
 
 class Meter:
@@ -35,15 +36,30 @@ class Meter:
         }
 
 
-def pin(core: int) -> bool:
-    """Keep this process, and the children it starts, on one core; False where there is only one or no way to."""
-    if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) <= core:
-        return False
-    os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[core]})
-    return True
+class Task(Struct, frozen=True):
+    """What a measured process is told, as JSON in its only argument; no core = it is not pinned."""
+
+    servers: str
+    app_id: str
+    topic_prefix: str
+    events: int
+    core: int | None = None
+
+
+def task() -> Task:
+    """The task of this process, which from now on stays on its core."""
+    given = msgspec.json.decode(sys.argv[1], type=Task)
+    pin(given.core)
+    return given
+
+
+def pin(core: int | None) -> None:
+    """Keep this process, and the threads and children that it starts, on one core."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
 
 
 def tell(**said: Any) -> None:
     """Tell the driver something: one JSON line on standard output."""
-    sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
+    sys.stdout.buffer.write(msgspec.json.encode(said) + b"\n")
     sys.stdout.flush()

@@ -1,13 +1,12 @@
 """The reference job on stock Faust, as its documentation teaches it: records, an agent, two tables, default settings.
 
-Arguments: bootstrap servers, app id, topic, core, number of events. The two tables hold the tickets and the counts per
-minute, channel and team; Faust writes every change of a table to its changelog topic.
+The two tables hold the tickets and the counts per minute, channel and team; Faust writes every change of a table to the
+table's changelog topic.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 import tempfile
 from bisect import bisect_left
 from datetime import datetime
@@ -15,8 +14,8 @@ from typing import Any
 
 import faust
 
-from tests.bench.job import BOUNDS
-from tests.bench.meter import Meter, pin, tell
+from tests.bench.job import BOUNDS, PARTITIONS
+from tests.bench.meter import Meter, task, tell
 
 
 class Event(faust.Record, serializer="json"):
@@ -33,16 +32,16 @@ class Ticket(faust.Record, serializer="json"):
     team: str
     complaint: bool
     status: str
+    seen: list[str]
     first_response: float | None = None
-    seen: list[str] = []
 
 
 class Bucket(faust.Record, serializer="json"):
+    bins: list[int]
     created: int = 0
     complaints: int = 0
     resolved: int = 0
     wait_ms: int = 0
-    bins: list[int] = []
 
 
 def bucket_key(partition: int, at: float, ticket: Ticket) -> str:
@@ -58,52 +57,56 @@ def apply(event: Event, tickets: Any, buckets: Any, partition: int) -> None:
         if event.type != "ticket.created":
             return
         data = event.data
-        ticket = Ticket(at, data["channel"], data["team"], data["category"] == "complaint", "new", None, [])
+        ticket = Ticket(at, data["channel"], data["team"], data["category"] == "complaint", "new", [])
     elif event.id in ticket.seen:
         return
     ticket.seen.append(event.id)
     key = bucket_key(partition, at, ticket)
     bucket = buckets.get(key) or Bucket(bins=[0] * (len(BOUNDS) + 1))
-    before = repr(bucket)
+    if count(bucket, ticket, event, at):
+        buckets[key] = bucket
+    tickets[event.subject] = ticket
+
+
+def count(bucket: Bucket, ticket: Ticket, event: Event, at: float) -> bool:
+    """Move the ticket on; tell whether that counts in the bucket."""
     match event.type:
         case "ticket.created":
             bucket.created += 1
             bucket.complaints += ticket.complaint
+            return True
         case "ticket.message" if event.data["author"] == "agent" and ticket.first_response is None:
             ticket.first_response = at
             wait = round(at - ticket.created, 3)
             bucket.wait_ms += round(wait * 1000)
             bucket.bins[bisect_left(BOUNDS, wait)] += 1
+            return True
         case "ticket.status_changed":
-            if event.data["status"] == "resolved" and ticket.status != "resolved":
-                bucket.resolved += 1
+            first = event.data["status"] == "resolved" != ticket.status
+            bucket.resolved += first
             ticket.status = event.data["status"]
-    tickets[event.subject] = ticket
-    if repr(bucket) != before:
-        buckets[key] = bucket
+            return first
+    return False
 
 
 def outcome(tickets: Any, buckets: Any) -> dict[str, list[Any]]:
-    """The figures of the job, as lists that JSON can carry."""
-    found: dict[str, list[Any]] = {"buckets": [], "active": []}
-    for key, bucket in buckets.items():
-        found["buckets"].append([*key.split("|")[2:], bucket.asdict()])
-    for ticket in tickets.values():
-        if ticket.status != "resolved":
-            found["active"].append([ticket.channel, ticket.team])
-    return found
+    """What the tables hold at the end, as JSON can carry it: each bucket, and the group of each active ticket."""
+    return {
+        "buckets": [[*key.split("|")[2:], bucket.asdict()] for key, bucket in buckets.items()],
+        "active": [[each.channel, each.team] for each in tickets.values() if each.status != "resolved"],
+    }
 
 
-def main(servers: str, app_id: str, topic: str, core: str, events: str) -> None:
-    pin(int(core))
+def main() -> None:
+    given = task()
     app = faust.App(
-        app_id, broker=f"kafka://{servers}", web_enabled=False, datadir=tempfile.mkdtemp(),
-        topic_partitions=4, topic_allow_declare=True,
+        given.app_id, broker=f"kafka://{given.servers}", topic_partitions=PARTITIONS, web_enabled=False,
+        datadir=tempfile.mkdtemp(),
     )  # fmt: skip
-    source = app.topic(topic, value_type=Event)
+    source = app.topic(f"{given.topic_prefix}tickets", value_type=Event)
     tickets = app.Table("tickets", value_type=Ticket)
     buckets = app.Table("buckets", value_type=Bucket)
-    meter, wanted, seen = Meter(), int(events), 0
+    meter, seen = Meter(), 0
 
     async def finish() -> None:
         """The job is done when its changelog is written and its offsets are committed."""
@@ -122,11 +125,11 @@ def main(servers: str, app_id: str, topic: str, core: str, events: str) -> None:
             seen += 1
             if seen % 1_000 == 0:
                 tell(progress=seen)
-            if seen == wanted:
+            if seen == given.events:
                 asyncio.get_running_loop().create_task(finish())
 
-    faust.Worker(app, loglevel="warn").execute_from_commandline()
+    faust.Worker(app, loglevel="error", redirect_stdouts=False).execute_from_commandline()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

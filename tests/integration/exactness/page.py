@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -80,13 +81,14 @@ class Page:
         found = self.labelled("deskpulse_stream_recovery_state")
         return {int(partition) for (partition, state), value in found.items() if state == "ready" and value == 1}
 
-    def sum(self, name: str, label: str) -> Counter[str]:
-        """The samples of a metric added up by one label, without zeros."""
-        sums: Counter[str] = Counter()
-        for (found, labels), value in self.samples.items():
-            if found == name and value:
-                sums[dict(labels)[label]] += int(value)
-        return sums
+
+def total_shown(page: Page, name: str, label: str) -> Counter[str]:
+    """The samples of a metric added up by one label, without zeros."""
+    sums: Counter[str] = Counter()
+    for (found, labels), value in page.samples.items():
+        if found == name and value:
+            sums[dict(labels)[label]] += int(value)
+    return sums
 
 
 def shown(page: Page, records: Iterable[Record]) -> list[Record]:
@@ -109,7 +111,7 @@ def differences(page: Page, records: Iterable[Record], now_us: int) -> list[str]
         for key in sorted(wanted.keys() | found.keys(), key=_spelt)
         if wanted.get(key) != found.get(key)
     ]
-    absent = [f"{_spelt(key)}: absent" for key in _totals() if page.ready and key not in page.samples]
+    absent = [f"{_spelt(key)}: absent" for key in _totals() if key not in page.samples] if page.ready else []
     return differing + absent
 
 
@@ -132,9 +134,8 @@ def reasons(log: Log) -> Counter[str]:
 
 
 def _is_kpi(name: str) -> bool:
-    return name.startswith("deskpulse_window_") and name != "deskpulse_window_end_timestamp_seconds" or (
-        name == f"deskpulse_{LIVE}"
-    )
+    is_window = name.startswith("deskpulse_window_") and name != "deskpulse_window_end_timestamp_seconds"
+    return is_window or name == f"deskpulse_{LIVE}"
 
 
 def _spelt(key: Series) -> str:
@@ -178,17 +179,20 @@ def _windowed(page: Page, given: list[Contribution], now_us: int) -> dict[Series
     return {**wanted, **_buckets(page, lasting, now_us)}
 
 
-def _buckets(page: Page, given: list[Contribution], now_us: int) -> Counter[Series]:
+def _buckets(page: Page, given: list[Contribution], now_us: int) -> dict[Series, float]:
     """The samples of at most `le` seconds, for the bounds that the page has; the last one must be infinite."""
-    wanted: Counter[Series] = Counter()
-    for kpi in (kpi for kpi, (shape, _) in KPIS.items() if shape == "time"):
-        name = f"deskpulse_window_{kpi}_bucket"
-        bounds = {dict(labels)["le"] for found, labels in page.samples if found == name}
-        assert not bounds or "+Inf" in bounds, f"{name} has no infinite bound"
-        for each in given:
-            if each.kpi != kpi or each.at_us is None:
-                continue
+    samples = defaultdict(list)
+    for each in given:
+        if KPIS[each.kpi][0] == "time" and each.at_us is not None:
             for window, (length, grain) in WINDOWS.items():
                 if (now_us - length) // grain * grain <= each.at_us <= now_us:
-                    wanted.update(series(name, window=window, le=le) for le in bounds if each.value <= float(le) * MICRO)
+                    samples[each.kpi, window].append(each.value)
+    wanted: dict[Series, float] = {}
+    for (kpi, window), values in samples.items():
+        name = f"deskpulse_window_{kpi}_bucket"
+        bounds = {dict(labels)["le"] for found, labels in page.samples if found == name}
+        assert "+Inf" in bounds, f"{name} has no infinite bound"
+        values.sort()
+        counts = {le: bisect_right(values, float(le) * MICRO) for le in bounds}
+        wanted |= {series(name, window=window, le=le): count for le, count in counts.items() if count}
     return wanted

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from pathlib import Path
 
 from aiohttp import ClientError, ClientSession
 
@@ -26,17 +27,17 @@ class ScrapedWorker:
         self._url = url
 
     async def scrape(self) -> Page:
-        async with ClientSession() as session, session.get(f"{self._url}/metrics") as response:
+        async with ClientSession() as session, session.get(self._url) as response:
             assert response.status == 200
             return Page.parse(await response.text())
 
     async def until(self, holds: Callable[[Page], bool]) -> Page:
-        """The first page that holds what is asked. Raises AssertionError after LIMIT_S or when the process has ended."""
+        """The first page that is as asked. Raises AssertionError after LIMIT_S or when the process has ended."""
         page = None
         try:
             async with asyncio.timeout(LIMIT_S):
                 while page is None or not holds(page):
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(0.05)
                     page = await self.scrape()
         except (TimeoutError, ClientError) as error:
             last = page and f"ready {page.ready}, applied {page.offsets}"
@@ -55,15 +56,60 @@ class ScrapedWorker:
 
 @asynccontextmanager
 async def scraped_worker(deployment: Deployment) -> AsyncIterator[ScrapedWorker]:
-    """A worker; leaving the block kills it."""
+    """A worker that shows a snapshot, though hardly a shard yet; leaving the block kills it."""
+    async with _worker("tests.integration.exactness.child", json.dumps(asdict(deployment.settings))) as worker:
+        yield worker
+
+
+@asynccontextmanager
+async def commanded_worker(deployment: Deployment, folder: Path) -> AsyncIterator[ScrapedWorker]:
+    """The same by the command `deskpulse worker`, configured to the deployment's broker, group and topics alone."""
+    settings, config = deployment.settings, folder / "deskpulse.toml"
+    names = {
+        "bootstrap_servers": settings.bootstrap_servers,
+        "app_id": settings.app_id,
+        "topic_prefix": settings.topic_prefix,
+    }
+    config.write_text("[kafka]\n" + "".join(f'{name} = "{value}"\n' for name, value in names.items()))
+    async with _worker("stream", "worker", "--config", str(config), "--port", "0") as worker:
+        yield worker
+
+
+@asynccontextmanager
+async def _worker(module: str, *arguments: str) -> AsyncIterator[ScrapedWorker]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "DESKPULSE_"))}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.integration.exactness.child", json.dumps(asdict(deployment.settings)),
-        stdout=asyncio.subprocess.PIPE, env=os.environ | {"PYTHONPATH": os.getcwd()},
+        sys.executable, "-m", module, *arguments,
+        stderr=asyncio.subprocess.PIPE, env=environment | {"PYTHONPATH": os.getcwd()},
     )  # fmt: skip
-    assert process.stdout is not None
-    url = (await process.stdout.readline()).decode().strip()
-    worker = ScrapedWorker(process, url)
+    assert process.stderr is not None
+    telling: asyncio.Task[None] | None = None
     try:
+        url = await _metrics_url(process.stderr)
+        telling = asyncio.create_task(_pass_on(process.stderr))
+        worker = ScrapedWorker(process, url)
+        await worker.until(lambda page: bool(page.labelled("deskpulse_snapshot_timestamp_seconds")))
         yield worker
     finally:
-        await worker.kill()
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        if telling is not None:
+            await telling
+
+
+async def _metrics_url(lines: asyncio.StreamReader) -> str:
+    """What stands behind the word `metrics` on a line of its own. Raises AssertionError when the process ends first."""
+    said = []
+    async for line in lines:
+        said.append(line.decode())
+        match line.decode().split():
+            case ["metrics", url, *_]:
+                return url
+    raise AssertionError(f"the worker ended: {said}")
+
+
+async def _pass_on(lines: asyncio.StreamReader) -> None:
+    """What the worker says belongs into the report of a failed test; unread, it would block."""
+    async for line in lines:
+        print(line.decode(), end="", file=sys.stderr)

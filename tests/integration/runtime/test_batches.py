@@ -11,6 +11,7 @@ import pytest
 
 from stream.domain import folding
 from stream.events.event import Event, Reason
+from stream.metrics.model import WorkerSnapshot
 from stream.runtime.checkpoint import CheckpointWriter, OutRecord
 from stream.runtime.owner import Owner
 from stream.runtime.transport import Batch
@@ -29,10 +30,9 @@ pytestmark = pytest.mark.kafka
 BOOKING = {"channel": "web", "service": "cleaning", "amount": "10.50", "currency": "EUR"}
 
 
-def total(deployment: Deployment, measure: str) -> int:
+def total(snapshot: WorkerSnapshot, measure: str) -> int:
     """How many contributions to *measure* the 30 d windows of all shards show."""
-    assert deployment.newest is not None
-    views = [shard.view for shard in deployment.newest.shards if shard.view is not None]
+    views = [shard.view for shard in snapshot.shards if shard.view is not None]
     return sum(
         count
         for view in views
@@ -41,10 +41,9 @@ def total(deployment: Deployment, measure: str) -> int:
     )
 
 
-def results(deployment: Deployment) -> Counter[str]:
-    assert deployment.newest is not None
+def results(snapshot: WorkerSnapshot) -> Counter[str]:
     found: Counter[str] = Counter()
-    for (_, _, result), count in deployment.newest.events.items():
+    for (_, _, result), count in snapshot.events.items():
         found[result] += count
     return found
 
@@ -86,10 +85,12 @@ def test_what_two_agents_deliver_during_a_checkpoint_is_folded_and_committed_tog
             while not commits:
                 await asyncio.sleep(0.01)
             await deployment.produce(created(f"T-{n}", customer, n) for n in range(500))
-            await deployment.produce(event("booking.created", f"B-{n}", customer, BOOKING, at_s=n) for n in range(500))
-            await deployment.until_counted(1_001)
-        assert results(deployment) == {"applied": 1_001}
-        assert (total(deployment, "ticket_created"), total(deployment, "booking_created")) == (501, 500)
+            await deployment.produce(
+                event("booking.created", f"B-{n}", customer, BOOKING, at_s=n) for n in range(500)
+            )
+            snapshot = await deployment.until_counted(1_001)
+        assert results(snapshot) == {"applied": 1_001}
+        assert (total(snapshot, "ticket_created"), total(snapshot, "booking_created")) == (501, 500)
         assert any({b"et", b"eb"} <= kinds for kinds in commits), commits
 
     asyncio.run(scenario())
@@ -112,9 +113,9 @@ def test_an_event_that_makes_the_fold_raise_is_dead_lettered_alone(
         await deployment.create_topics()
         await deployment.produce(created(f"T-{n}", customer, n) for n in range(1, 1_001))
         async with deployment.worker():
-            await deployment.until_counted(1_000)
-        assert results(deployment) == {"applied": 999, "rejected": 1}
-        assert total(deployment, "ticket_created") == 999
+            snapshot = await deployment.until_counted(1_000)
+        assert results(snapshot) == {"applied": 999, "rejected": 1}
+        assert total(snapshot, "ticket_created") == 999
         (letter,) = await deployment.read(deployment.settings.dead_letter_topic("tickets"))
         assert dict(letter.headers)["dlq-reason"] == Reason.FOLD_ERROR.encode()
         assert json.loads(letter.value or b"")["subject"] == "T-700"
@@ -126,13 +127,14 @@ def test_a_ticket_of_6000_events_keeps_5000_and_dead_letters_the_others(deployme
     async def scenario() -> None:
         customer = customer_on(3, deployment.settings.partitions)
         messages = [
-            event("ticket.message", "T-1", customer, {"author": "customer"}, number=n, at_s=n) for n in range(1, 6_000)
+            event("ticket.message", "T-1", customer, {"author": "customer"}, number=n, at_s=n)
+            for n in range(1, 6_000)
         ]
         await deployment.create_topics()
         await deployment.produce([created("T-1", customer), *messages])
         async with deployment.worker():
-            await deployment.until_counted(6_000)
-        assert results(deployment) == {"applied": 5_000, "rejected": 1_000}
+            snapshot = await deployment.until_counted(6_000)
+        assert results(snapshot) == {"applied": 5_000, "rejected": 1_000}
         letters = await deployment.read(deployment.settings.dead_letter_topic("tickets"))
         assert [letter.value for letter in letters] == [message.value for message in messages[4_999:]]
         assert {dict(letter.headers)["dlq-reason"] for letter in letters} == {Reason.ENTITY_TOO_BIG.encode()}
@@ -149,12 +151,14 @@ def test_an_event_on_the_wrong_partition_is_moved_and_counted_once(deployment: D
         await deployment.create_topics()
         await deployment.produce([*strays, *(created(f"T-{n}", customer, n) for n in range(50))])
         async with deployment.worker():
-            await deployment.until_counted(100)
-        assert results(deployment) == {"applied": 100, "rerouted": 50}
-        assert total(deployment, "ticket_created") == 100
+            snapshot = await deployment.until_counted(100)
+        assert results(snapshot) == {"applied": 100, "rerouted": 50}
+        assert total(snapshot, "ticket_created") == 100
         moved = await deployment.read(deployment.settings.topic("rerouted"))
         assert {record.partition for record in moved} == {1}
-        assert [(m.key, m.value, m.timestamp) for m in moved] == [(s.key, s.value, s.timestamp_ms) for s in strays]
+        assert [(m.key, m.value, m.timestamp) for m in moved] == [
+            (s.key, s.value, s.timestamp_ms) for s in strays
+        ]
         assert {m.headers[0] for m in moved} == {("trace", b"1")}
 
     asyncio.run(scenario())
@@ -187,8 +191,8 @@ def test_dead_letters_keep_key_value_and_headers_as_they_were(deployment: Deploy
         await deployment.create_topics()
         await deployment.produce(sent)
         async with deployment.worker():
-            await deployment.until_counted(len(sent))
-        assert results(deployment) == {"rejected": len(sent)}
+            snapshot = await deployment.until_counted(len(sent))
+        assert results(snapshot) == {"rejected": len(sent)}
         letters = await deployment.read(deployment.settings.dead_letter_topic("reviews"))
         assert [(one.key, one.value) for one in letters] == [(one.key, one.value) for one in sent]
         assert {tuple(one.headers[:3]) for one in letters} == {headers}
@@ -196,4 +200,3 @@ def test_dead_letters_keep_key_value_and_headers_as_they_were(deployment: Deploy
         assert offsets == [b"%d" % number for number in range(len(sent))]
 
     asyncio.run(scenario())
-

@@ -13,7 +13,9 @@ from tests.integration.runtime.harness import Deployment, create_topic, created,
 pytestmark = pytest.mark.kafka
 
 
-def test_a_checkpoint_of_five_megabytes_with_one_record_of_three_is_written_whole(deployment: Deployment) -> None:
+def test_a_checkpoint_of_five_megabytes_with_one_record_of_three_is_written_whole(
+    deployment: Deployment,
+) -> None:
     async def scenario() -> None:
         await deployment.create_topics()
         small = [(b"k%d" % number, bytes([number]) * 100_000) for number in range(20)]
@@ -38,7 +40,10 @@ def test_a_zombie_is_fenced_by_the_shards_new_owner_and_writes_nothing(deploymen
         await zombie.write([(b"a", b"old owner")])
         await owner.start()
         with pytest.raises(UnknownOutcome):
-            await zombie.write([(b"a", b"zombie")], [OutRecord(deployment.settings.dead_letter_topic("tickets"), 0, b"k", b"v")])
+            await zombie.write(
+                [(b"a", b"zombie")],
+                [OutRecord(deployment.settings.dead_letter_topic("tickets"), 0, b"k", b"v")],
+            )
         await owner.write([(b"a", b"new owner")])
         await asyncio.gather(zombie.stop(), owner.stop())
         values = [record.value for record in await deployment.read(deployment.settings.changelog)]
@@ -51,7 +56,9 @@ def test_a_zombie_is_fenced_by_the_shards_new_owner_and_writes_nothing(deploymen
 def test_a_checkpoint_whose_dead_letter_is_refused_leaves_nothing_behind(deployment: Deployment) -> None:
     async def scenario() -> None:
         await deployment.create_topics()
-        await create_topic(deployment.settings, small := f"{deployment.settings.app_id}-small", 1, max_message_bytes="1000")
+        await create_topic(
+            deployment.settings, small := f"{deployment.settings.app_id}-small", 1, max_message_bytes="1000"
+        )
         writer = CheckpointWriter(deployment.settings, 0)
         await writer.start()
         with pytest.raises(WorkerFailure, match="checkpoint cannot be written"):
@@ -63,19 +70,24 @@ def test_a_checkpoint_whose_dead_letter_is_refused_leaves_nothing_behind(deploym
 
 
 def test_a_worker_that_cannot_write_its_dead_letters_stops_rather_than_drops(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment,
 ) -> None:
     """The dead-letter topic vanishes after the worker has checked it."""
 
     async def scenario() -> None:
         await deployment.create_topics()
         bad = event("ticket.created", "T-2", "C-1", {})
-        with pytest.raises(WorkerFailure, match="checkpoint cannot be written"):
+
+        async def lose_the_dead_letters() -> None:
             async with deployment.worker():
                 await deployment.until(lambda snapshot: lag(snapshot) == 0)
                 await delete_topic(deployment.settings, deployment.settings.dead_letter_topic("tickets"))
                 await deployment.produce([created("T-1", "C-1"), bad])
                 await deployment.until_stopped()
-        assert await deployment.state() == {}
+
+        with pytest.raises(WorkerFailure, match="checkpoint cannot be written"):
+            await lose_the_dead_letters()
+        # Ticks may have written their offsets.
+        assert {place[1] for place in await deployment.state()} <= {b"o"}
 
     asyncio.run(scenario())

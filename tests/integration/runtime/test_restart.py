@@ -21,7 +21,9 @@ def a_log(partitions: int, entities: int, seed: int) -> list[Sent]:
     ]
 
 
-def test_a_worker_killed_during_replay_ends_with_the_state_of_one_never_killed(deployment: Deployment) -> None:
+def test_a_worker_killed_during_replay_ends_with_the_state_of_one_never_killed(
+    deployment: Deployment,
+) -> None:
     async def scenario() -> None:
         log = a_log(deployment.settings.partitions, entities=3_000, seed=11)
         await deployment.create_topics()
@@ -82,7 +84,9 @@ def test_a_worker_told_to_stop_leaves_the_group_and_says_nothing(deployment: Dep
             assert await worker.stop() == 0
         assert worker.errors == ""
         successor = await ChildWorker(patient).start()
-        async with asyncio.timeout(15):  # half the session timeout: waiting for a dead member would take longer
+        async with asyncio.timeout(
+            15
+        ):  # half the session timeout: waiting for a dead member would take longer
             await successor.until(lambda told: told["ready"] == [0, 1, 2, 3])
         await successor.stop()
 

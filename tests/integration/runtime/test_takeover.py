@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from stream.runtime.checkpoint import CheckpointWriter, OutRecord, UnknownOutcome
 from stream.runtime.failure import WorkerFailure
 from tests.integration.runtime.harness import (
     Deployment,
@@ -28,7 +30,11 @@ async def commit_nonsense(deployment: Deployment, offset: int) -> None:
         bootstrap_servers=settings.bootstrap_servers, group_id=settings.app_id, enable_auto_commit=False
     )
     await consumer.start()
-    tps = [TopicPartition(settings.topic(source), n) for source in settings.sources for n in range(settings.partitions)]
+    tps = [
+        TopicPartition(settings.topic(source), n)
+        for source in settings.sources
+        for n in range(settings.partitions)
+    ]
     consumer.assign(tps)
     await consumer.commit(dict.fromkeys(tps, offset))
     await consumer.stop()
@@ -72,7 +78,10 @@ def test_a_source_topic_that_was_made_anew_stops_the_worker(deployment: Deployme
         await deployment.produce(created(f"T-{n}", customer, n) for n in range(10))
         async with deployment.worker():
             await deployment.until_counted(10)
-        for again, reason in ((range(5), "ends at offset 5"), (range(100, 120), "holds another record at offset 9")):
+        for again, reason in (
+            (range(5), "ends at offset 5"),
+            (range(100, 120), "holds another record at offset 9"),
+        ):
             await delete_topic(settings, settings.topic("tickets"))
             await deployment.create_topics()
             await deployment.produce(created(f"T-{n}", customer, n) for n in again)
@@ -83,7 +92,9 @@ def test_a_source_topic_that_was_made_anew_stops_the_worker(deployment: Deployme
     asyncio.run(scenario())
 
 
-def test_records_that_retention_removed_unread_are_counted_and_the_rest_is_read(deployment: Deployment) -> None:
+def test_records_that_retention_removed_unread_are_counted_and_the_rest_is_read(
+    deployment: Deployment,
+) -> None:
     async def scenario() -> None:
         settings = deployment.settings
         customer = customer_on(0, settings.partitions)
@@ -115,8 +126,45 @@ def test_control_records_at_the_end_of_a_source_leave_no_lag(deployment: Deploym
             await deployment.produce_in_transactions([created("T-3", customer)])
             snapshot = await deployment.until_counted(4)
         assert lag(snapshot) == 0
-        (tickets,) = [source for source in snapshot.sources if source.topic == "tickets" and source.partition == 0]
+        (tickets,) = [
+            source for source in snapshot.sources if source.topic == "tickets" and source.partition == 0
+        ]
         # Each record takes four offsets: itself and its commit, the aborted copy and its abort. The last one is at 12.
         assert tickets.applied_offset == 13
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("took_effect", [True, False])
+def test_a_checkpoint_of_unknown_outcome_is_neither_lost_nor_counted_twice(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, took_effect: bool
+) -> None:
+    """The third checkpoint's answer is lost; the shard is thrown away and taken over from its log."""
+    write = CheckpointWriter.write
+    calls = 0
+
+    async def write_without_answer(
+        self: CheckpointWriter, changes: Iterable[tuple[bytes, bytes | None]], side: Iterable[OutRecord] = ()
+    ) -> int:
+        nonlocal calls
+        calls += 1
+        if calls != 3:
+            return await write(self, changes, side)
+        if took_effect:
+            await write(self, changes, side)
+        raise UnknownOutcome("the answer was lost")
+
+    monkeypatch.setattr(CheckpointWriter, "write", write_without_answer)
+
+    async def scenario() -> None:
+        customer = customer_on(1, deployment.settings.partitions)
+        await deployment.create_topics()
+        await deployment.produce(created(f"T-{n}", customer, n) for n in range(9_000))
+        async with deployment.worker():
+            snapshot = await deployment.until_counted(9_000)
+        counts = [shard.view.counts for shard in snapshot.shards if shard.view and shard.partition == 1]
+        assert counts == [{"tickets/applied": 9_000}]
+        assert snapshot.takeovers == deployment.settings.partitions + 1
+        assert snapshot.checkpoints["unknown"] == 1
 
     asyncio.run(scenario())

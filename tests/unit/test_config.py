@@ -1,0 +1,130 @@
+"""The configuration: defaults, a file over them, the environment over the file, and clear complaints."""
+
+import re
+from operator import attrgetter
+from pathlib import Path
+
+import pytest
+
+from stream.bootstrap import runtime_settings, teller
+from stream.cli.main import main
+from stream.config import Config, ConfigError, Dimension, Window, keys, load, parse
+from stream.domain.measures import MEASURES
+from stream.domain.shard import HORIZON, RETENTION
+from stream.events.values import DAY_US
+from stream.metrics.tally import WINDOW_NAMES, Shown
+from stream.runtime.settings import RuntimeSettings
+
+PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_a_file_every_key_has_its_default() -> None:
+    assert load(environment={}) == Config()
+
+
+def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    text = '[kafka]\npartitions = 12\n[ingest.partitioner]\nreviews = "crc32"\n[metrics]\nwindows = ["30d"]\n'
+    (tmp_path / "deskpulse.toml").write_text(text)
+    config = load(environment={})
+    changed = {name for name, _, default in keys() if attrgetter(name)(config) != default}
+    assert changed == {"kafka.partitions", "ingest.partitioner.reviews", "metrics.windows"}
+    assert (config.kafka.partitions, config.ingest.partitioner.reviews, config.metrics.windows) == (
+        12,
+        "crc32",
+        ("30d",),
+    )
+
+
+def test_a_named_file_wins_over_the_variable_and_that_over_the_folder(tmp_path: Path) -> None:
+    for number, name in enumerate(("deskpulse.toml", "variable.toml", "named.toml"), 1):
+        (tmp_path / name).write_text(f"kafka.partitions = {number}")
+    assert load(environment={}).kafka.partitions == 1
+    assert load(environment={"DESKPULSE_CONFIG": "variable.toml"}).kafka.partitions == 2
+    assert load(Path("named.toml"), {"DESKPULSE_CONFIG": "variable.toml"}).kafka.partitions == 3
+
+
+def test_the_servers_of_the_environment_win_and_an_empty_variable_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "deskpulse.toml").write_text('kafka.bootstrap_servers = "a:1"')
+    assert load(environment={"KAFKA_BOOTSTRAP_SERVERS": "b:2"}).kafka.bootstrap_servers == "b:2"
+    assert load(environment={"KAFKA_BOOTSTRAP_SERVERS": " "}).kafka.bootstrap_servers == "a:1"
+
+
+COMPLAINTS = {
+    "kafka.partitons = 4": "kafka.partitons: unknown key; the nearest is kafka.partitions",
+    "[kakfa]": "kakfa: unknown key; the nearest is kafka",
+    'ingest.partitioner.ticket = "any"': (
+        "ingest.partitioner.ticket: unknown key; the nearest is ingest.partitioner.tickets"
+    ),
+    'kafka.partitions = "4"': "kafka.partitions: '4' is not allowed; it takes a whole number from 1 to 1000",
+    "kafka.partitions = 0": "kafka.partitions: 0 is not allowed; it takes a whole number from 1 to 1000",
+    "kafka.partitions = true": "kafka.partitions: True is not allowed; it takes a whole number from 1 to 1000",
+    "kafka = 3": "kafka: 3 is not allowed; it takes a table",
+    'kafka.app_id = "a b"': (
+        "kafka.app_id: 'a b' is not allowed; it takes letters, digits, dots, underscores and hyphens"
+    ),
+    'ingest.clock = "sun"': "ingest.clock: 'sun' is not allowed; it takes one of events, wall",
+    'metrics.windows = ["2h"]': "metrics.windows: ['2h'] is not allowed; it takes a list of 1h, 24h, 30d, 5m, 7d",
+    "web.host = 127": "web.host: 127 is not allowed; it takes text",
+    "kafka.partitions": "no valid TOML: Expected '=' after a key in a key/value pair (at end of document)",
+}
+
+
+@pytest.mark.parametrize("text", COMPLAINTS)
+def test_a_complaint_names_the_file_the_key_and_what_is_allowed(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(f'the.toml: {COMPLAINTS[text]}')}$"):
+        parse(text, "the.toml")
+
+
+def test_a_file_that_is_not_utf_8_is_no_valid_toml(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes('kafka.app_id = "caf\xe9"'.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"^latin\.toml: no valid TOML: it is not UTF-8$"):
+        load(Path("latin.toml"), {})
+
+
+def test_the_page_lists_every_key_with_what_it_takes_and_its_default() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \| ([^|]+) \| `([^`]*)` \| .+ \|$", PAGE.read_text(), re.MULTILINE)
+    assert [(key, takes.strip(), default) for key, takes, default in rows] == [
+        (name, allowed, toml(default)) for name, allowed, default in keys()
+    ]
+
+
+def toml(value: object) -> str:
+    match value:
+        case str():
+            return f'"{value}"'
+        case tuple():
+            return f"[{', '.join(toml(item) for item in value)}]"
+    return str(value)
+
+
+def test_the_defaults_are_those_of_the_parts_they_are_handed_to() -> None:
+    config, settings = Config(), RuntimeSettings("")
+    made = runtime_settings(config, settings.advertised_url)
+    assert {source: made.partitioner(source) for source in made.sources} == {
+        source: settings.partitioner(source) for source in made.sources
+    }
+    for name in ("app_id", "topic_prefix", "partitions", "replication_factor", "clock", "stop_deadline"):
+        assert getattr(made, name) == getattr(settings, name)
+    assert config.retention.horizon_days * DAY_US == HORIZON
+    assert config.retention.summary_days * DAY_US == RETENTION
+    assert teller(config).shown == Shown()
+
+
+def test_the_windows_and_dimensions_are_those_of_the_catalogue() -> None:
+    labels = {label for measure in MEASURES.values() for label in measure.labels} - {"currency"}
+    assert set(Window.__args__) == set(WINDOW_NAMES)
+    assert set(Dimension.__args__) == labels
+
+
+def test_the_check_prints_what_differs_from_the_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
+    (tmp_path / "mine.toml").write_text("web.port = 0")
+    assert main(["config", "check", "mine.toml"]) == 0
+    assert capsys.readouterr().out == "mine.toml: fine\n  web.port = 0 (default 6066)\n"
