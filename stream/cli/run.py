@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from stream.cli.options import add_config, add_port, configuration, positive
 from stream.config import SERVERS_VARIABLE, Config
 from stream.demo.broker import EmbeddedBroker, EmbeddedBrokerError
 from stream.demo.console import Board, applied
-from stream.demo.replay import messages, publish, survey
+from stream.demo.replay import messages, publish, publish_until, survey
 from stream.demo.sample import FILES, Memory
 from stream.demo.simulator import traffic
 from stream.metrics.model import WorkerSnapshot
@@ -39,6 +40,7 @@ FOLDER = Path(".deskpulse")
 # Ctrl-C promises 5 s for everything: the worker gets this much, the broker saves within a second or two after it.
 WORKER_STOP_S = 2.5
 INTERRUPTED = 130  # what a shell makes of a process that SIGINT ended
+WARM_UP_US = 3 * 3_600 * 1_000_000
 TERMINAL_EVERY_S, PLAIN_EVERY_S = 1.0, 5.0
 
 
@@ -160,9 +162,12 @@ class Session:
                 await self._applied(made, feed)
                 return
             self.say(f"live: simulated traffic, {self._args.rate:g} events per second")
-            start = now_us()
-            # Another seed each time: a second run is another day.
-            await publish(traffic(start, self._args.rate, start), feed, speed=1.0)
+            now = now_us()
+            # Another seed each time: a second run is another day. It began a while ago, so that there are answers,
+            # complaints and ratings at once and not only new tickets.
+            stories = traffic(now, self._args.rate, now - WARM_UP_US)
+            first = await publish_until(now, stories, feed)
+            await publish(chain([first], stories), feed, speed=1.0)
 
     async def _sample(self, made: Node, partitions: int, feed: Feed) -> None:
         from stream.runtime.clock import now_us  # noqa: PLC0415
