@@ -26,6 +26,7 @@ EXACT = 0
 LIVE_BUCKET: Bucket = (-1, 0)
 ROLL_STEP = 60 * MICRO
 MAX_LABELS = 200
+MAX_CURRENCIES = 20
 MAX_CELLS = 100_000  # cells whose series are remembered; beyond it they are derived anew
 _ZERO: Sums = (0, 0)
 
@@ -221,13 +222,15 @@ class WindowTable(Mapping[str, Mapping[Series, Sums]]):
         measure, place, labels = cell
         by_name = dict(zip(MEASURES[measure].labels, labels, strict=True))
         currency = by_name.pop("currency", "")
+        if currency and self._bounded("currency", currency) != currency:
+            return  # a sum over several currencies would mean nothing; the overflow says that one is missing
         yield measure, place, "", "", currency
         for name, label in by_name.items():
             yield measure, place, name, self._bounded(name, label), currency
 
     def _bounded(self, name: str, label: str) -> str:
         known = self._labels.setdefault(name, set())
-        if label in known or len(known) < MAX_LABELS:
+        if label in known or len(known) < (MAX_CURRENCIES if name == "currency" else MAX_LABELS):
             known.add(label)
             return label
         self.overflow[name] = self.overflow.get(name, 0) + 1

@@ -119,6 +119,8 @@ def main() -> int:
     except (BenchError, KafkaUnavailableError, WorkerFailure) as error:
         say(f"bench: {error}")
         return 1
+    except KeyboardInterrupt:
+        return 130  # What a shell makes of a process that SIGINT ended; the broker has been stopped on the way out.
     for shown in table.terminal(results):
         Console().print(shown)
     sys.stdout.write(orjson.dumps(results).decode() + "\n")

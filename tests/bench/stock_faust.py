@@ -97,11 +97,11 @@ def outcome(tickets: Any, buckets: Any) -> dict[str, list[Any]]:
     }
 
 
-def main() -> None:
+def main(folder: str) -> None:
     given = task()
     app = faust.App(
         given.app_id, broker=f"kafka://{given.servers}", topic_partitions=PARTITIONS, web_enabled=False,
-        datadir=tempfile.mkdtemp(),
+        datadir=folder,
     )  # fmt: skip
     source = app.topic(f"{given.topic_prefix}tickets", value_type=Event)
     tickets = app.Table("tickets", value_type=Ticket)
@@ -132,4 +132,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with tempfile.TemporaryDirectory() as scratch:
+        main(scratch)

@@ -85,7 +85,7 @@ def markdown(results: dict[str, Any]) -> str:
         HEAD.format(bytes=results["bytes_per_event"]),
         _rows(COLUMNS, cells(results)),
         f"{machine['kind']}, {placed}; Apache Kafka {machine['kafka']}, Python {machine['python']}, {packages}; "
-        f"{machine['date']}. A virtual machine that others share: ratios within a run are steadier than figures.",
+        f"{machine['date']}. Where other work shares the machine, ratios within a run are steadier than the figures.",
         HOW,
     ]
     if results["windows"]:
@@ -122,12 +122,13 @@ partitions, keyed by customer."""
 
 HOW = """\
 - **deskpulse** is the whole worker: consumer, decoding, all KPIs in five windows and by label, one transaction per
-  checkpoint, snapshots, the HTTP server. It is measured from the first event to the snapshot in which all of them are
+  checkpoint, snapshots, the HTTP server. It is measured from the first fold to the snapshot in which all events are
   committed. Its clock is `events`, so every window slides through the six hours meanwhile.
 - **Stock Faust** is what its documentation teaches: `faust.Record` events, an agent, two tables with changelogs,
   default settings. It does less: created, complaints, resolved, active and first response per minute, channel and
   team; no windows, no exposition, no transactions. It gets the beginning of the same log, because it is slower;
-  deskpulse is shown on that part too.
+  deskpulse is shown on that part too. That row flatters deskpulse: the beginning is half an hour of event time, in
+  which few buckets have grown old enough to be rolled up into coarser ones. The row of the whole log has that cost.
 - CPU is user and system time of all threads of the process, start-up excluded. Memory is the peak of the process.
 - A time counts only for a right answer: both results are compared with brute force in plain Python, deskpulse's from
   its scrape page. A peer that differs has that in its row in place of a time."""

@@ -22,7 +22,10 @@ Record = dict[str, Any]
 
 
 def generated(mix: Mix) -> list[Record]:
-    """A generated log without privacy deletions, its bad records on the partition of the customer that they name."""
+    """A generated log, its bad records on the partition of the customer that they name.
+
+    It has no privacy deletions: they erase at once, whatever the order, which the oracle does not know.
+    """
     changes = [(b'"privacy"', b'"other"'), (b'"partitionkey": "C-0"', b'"partitionkey": "%s"')]
     records = [dict(record) for record in generate(mix)]
     for record in records:
@@ -36,9 +39,9 @@ def live_log(mix: Mix, start_us: int, live_us: int) -> list[Record]:
     """A generated log on another time scale, in log order, its Kafka timestamps ending `live_us` after `start_us`.
 
     Two thirds of its records come live. A sixth fills the ten minutes before, so that records leave the 5-minute window
-    all the while; the others keep their distances, days long. Of the live events some are stamped ahead of the wall clock,
-    some come up to two hours late, some after the horizon (to entities that are known, since the oracle knows no
-    sealing). A privacy deletion erases at once whatever the order, which is a rule of its own, so here none is one.
+    all the while; the others keep their distances, days long. Of the live events some are stamped ahead of the wall
+    clock, some come up to two hours late, some after the horizon (to entities that are known, since the oracle knows no
+    sealing).
     """
     records = generated(mix)
     records = records[: len(records) * 97 // 100]  # what lives for very long would stretch the live part
@@ -130,33 +133,33 @@ class Publication:
         self._deployment = deployment
         self._log = log
         self._sending: asyncio.Task[None] | None = None
+        self._stopping = False
         self.sent = 0
 
     def start(self) -> None:
+        self._stopping = False
         self._sending = asyncio.create_task(self._send())
 
     async def stop(self) -> None:
         """Return when Kafka has all that was sent. Raises AssertionError when the log was not long enough."""
         assert self._sending is not None
         assert not self._sending.done(), "events must flow all the while"
-        self._sending.cancel()
-        await asyncio.wait({self._sending})
+        self._stopping = True
+        await self._sending
 
     async def _send(self) -> None:
         settings = self._deployment.settings
         producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, linger_ms=5, max_request_size=8 << 20)
         await producer.start()
         try:
-            while self.sent < len(self._log):
+            while self.sent < len(self._log) and not self._stopping:
                 record = self._log[self.sent]
                 await asyncio.sleep(max(0, record["timestamp_ms"] / 1000 - now_us() / MICRO))
-                self.sent += 1
-                await asyncio.shield(
-                    producer.send(
-                        settings.topic(record["topic"]), record["value"], key=record["key"],
-                        partition=record["partition"], timestamp_ms=record["timestamp_ms"], headers=record["headers"],
-                    )
+                await producer.send(
+                    settings.topic(record["topic"]), record["value"], key=record["key"],
+                    partition=record["partition"], timestamp_ms=record["timestamp_ms"], headers=record["headers"],
                 )  # fmt: skip
+                self.sent += 1
         finally:
             await producer.stop()
 
