@@ -57,7 +57,7 @@ class Folding:
         self._index = 0  # of the record at hand
         self._customers: dict[bytes, customer.Customer] = {}
         self._customer: customer.Customer | None = None
-        self._changes: dict[tuple[Bucket, Cell], list[int]] = {}
+        self._changes: dict[Bucket, dict[Cell, list[int]]] = {}
         rolled = base.grid.rolled if base else shard.grid.rolled
         grid = Grid.at(now)
         self._grid = grid if grid.rolled > rolled else (base.grid if base else shard.grid)
@@ -104,11 +104,11 @@ class Folding:
         for key, summary in self._customers.items():
             out.writes[key] = summary.record()
         self._seal()
-        for (bucket, cell), (count, total) in self._changes.items():
-            if count or total:
-                had = self._layers.cell(bucket, cell)
-                out.cells[bucket, cell] = (had[0] + count, had[1] + total)
-                out.changes[bucket, cell] = (count, total)
+        for bucket, cells in self._changes.items():
+            changed = {cell: (count, total) for cell, (count, total) in cells.items() if count or total}
+            if changed:
+                out.changes[bucket] = changed
+        out.bucket_records = list(self._layers.bucket_records())
         out.meta = self._next_meta()
         return out
 
@@ -202,12 +202,9 @@ class Folding:
         self._change(bucket, cell, count, value * count)
 
     def _change(self, bucket: Bucket, cell: Cell, count: int, total: int) -> None:
-        change = self._changes.get((bucket, cell))
-        if change is None:
-            self._changes[bucket, cell] = [count, total]
-        else:
-            change[0] += count
-            change[1] += total
+        change = self._changes.setdefault(bucket, {}).setdefault(cell, [0, 0])
+        change[0] += count
+        change[1] += total
 
     def _load(self, kind: Kind, key: bytes) -> Entity | None:
         held = self._entities.get(key)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from stream.domain.bucketlog import LogRecord, cell_record, is_fine, part_key, part_records
 from stream.domain.keys import chunk_key
 from stream.domain.overlay import Overlay
-from stream.domain.windows import EXACT, Bucket, Cell, Grid, Sums
+from stream.domain.windows import EXACT, Bucket, Cell, Grid, Sums, add_cells
 
 if TYPE_CHECKING:
     from stream.domain.shard import Shard
@@ -18,6 +19,7 @@ class Layers:
 
     def __init__(self, shard: Shard, base: Overlay | None, out: Overlay) -> None:
         self._shard = shard
+        self._base = base
         self._out = out
         self._overlays = (out,) if base is None else (out, base)
 
@@ -35,45 +37,75 @@ class Layers:
             raise LookupError("a chunk of the ledger is missing")
         return chunk
 
-    def cell(self, bucket: Bucket, cell: Cell) -> Sums:
-        """Return the sums of a bucket's cell, (0, 0) if there is none."""
-        for overlay in self._overlays:
-            if (bucket, cell) in overlay.cells:
-                return overlay.cells[bucket, cell]
-        return self._shard.buckets.get(bucket, cell)
-
     def waiting(self, key: bytes) -> set[bytes]:
         """Return the unjoined keys of those that name an entity; some may have been joined since."""
         return set(self._shard.waiting.get(key, ())).union(*(one.waiting.get(key, ()) for one in self._overlays))
 
     def arrive(self, now: int, grid: Grid) -> Iterator[tuple[Bucket, Cell, Sums]]:
-        """Empty the cells that the clock has passed; yield what they held, with the buckets it belongs to."""
-        for (_, at), cell, sums in self._cells(EXACT, now + 1):
-            self._out.cells[(EXACT, at), cell] = (0, 0)
-            target = grid.bucket(at)
+        """Empty the buckets that the clock has passed; yield what they held, with the buckets it belongs to."""
+        for bucket in self._starting(EXACT, now + 1):
+            cells = self._out.dropped[bucket] = self._held(bucket)
+            target = grid.bucket(bucket[1])
             if target is not None:
-                yield target, cell, sums
+                for cell, sums in cells.items():
+                    yield target, cell, sums
 
     def roll(self, grid: Grid) -> None:
         """Move buckets that grew too old for their grain into coarser ones, and drop those older than every window."""
         for grain, bound in zip(grid.grains, grid.bounds, strict=True):
-            for bucket, cell, sums in self._cells(grain, bound):
-                self._out.cells[bucket, cell] = (0, 0)
+            for bucket in self._starting(grain, bound):
+                cells = self._out.dropped[bucket] = self._held(bucket)
                 target = grid.bucket(bucket[1])
                 if target is not None:
-                    had = self.cell(target, cell)
-                    self._out.cells[target, cell] = (had[0] + sums[0], had[1] + sums[1])
+                    add_cells(self._out.rolled.setdefault(target, {}), cells)
 
-    def _cells(self, grain: int, before: int) -> Iterator[tuple[Bucket, Cell, Sums]]:
-        """Yield the cells of a grain's buckets that start before an instant; the caller may change them meanwhile."""
-        seen: dict[tuple[Bucket, Cell], Sums] = {}
-        starts: Mapping[int, Mapping[Cell, Sums]] = self._shard.buckets.grains.get(grain, {})
-        for start in [start for start in starts if start < before]:
-            seen.update((((grain, start), cell), sums) for cell, sums in starts[start].items())
-        for overlay in reversed(self._overlays):
-            seen.update(
-                (place, sums) for place, sums in overlay.cells.items() if place[0][0] == grain and place[0][1] < before
-            )
-        for (bucket, cell), sums in seen.items():
-            if sums != (0, 0):
-                yield bucket, cell, sums
+    def bucket_records(self) -> Iterator[LogRecord]:
+        """Yield the changelog records of what *out* does to the buckets, noting the parts it adds."""
+        out = self._out
+        for bucket, cells in out.dropped.items():
+            if is_fine(bucket):
+                yield from ((part_key(bucket, number), None) for number in range(self._parts(bucket)))
+            else:
+                yield from (cell_record(bucket, cell, (0, 0)) for cell in cells)
+        for bucket in out.rolled.keys() | out.changes.keys():
+            added = dict(out.rolled.get(bucket, {}))
+            add_cells(added, out.changes.get(bucket, {}))
+            if is_fine(bucket):
+                parts = list(part_records(bucket, self._parts(bucket), added))
+                out.parts[bucket] = self._parts(bucket) + len(parts)
+                yield from parts
+            else:
+                held = self._held(bucket)
+                for cell, (count, total) in added.items():
+                    had = held.get(cell, (0, 0))
+                    yield cell_record(bucket, cell, (had[0] + count, had[1] + total))
+
+    def _parts(self, bucket: Bucket) -> int:
+        """Return how many parts a fine bucket has in the log before this overlay's own."""
+        if self._base is not None and bucket in self._base.parts:
+            return self._base.parts[bucket]
+        return self._shard.parts.get(bucket, 0)
+
+    def _starting(self, grain: int, before: int) -> list[Bucket]:
+        """Return the buckets of a grain that start before an instant, as they stand below *out*."""
+        starts = {start for start in self._shard.buckets.grains.get(grain, ()) if start < before}
+        # What came and was retracted leaves no cell, but parts in the log.
+        starts.update(start for size, start in self._shard.parts if size == grain and start < before)
+        if self._base is not None:
+            for changed in (self._base.changes, self._base.rolled):
+                starts.update(start for size, start in changed if size == grain and start < before)
+            starts.difference_update(start for size, start in self._base.dropped if size == grain)
+        return [(grain, start) for start in sorted(starts)]
+
+    def _held(self, bucket: Bucket) -> Mapping[Cell, Sums]:
+        """Return the cells of a bucket as they stand below *out*."""
+        held = self._shard.buckets.cells(bucket)
+        if self._base is None:
+            return held
+        changed = [one[bucket] for one in (self._base.changes, self._base.rolled) if bucket in one]
+        if not changed:
+            return held
+        cells = dict(held)
+        for change in changed:
+            add_cells(cells, change)
+        return cells

@@ -7,20 +7,19 @@ transaction has committed.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
 
-from stream.domain.keys import BUCKET, OFFSETS_KEY
+from stream.domain.keys import OFFSETS_KEY
 from stream.domain.windows import Bucket, Cell, Grid, Sums
 from stream.events.event import Event, Heartbeat, Reason, Rejected
 
 # The layout of the records; a state of another version is refused rather than misread.
-STATE_VERSION = 1
+STATE_VERSION = 2
 
 _ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE = msgspec.msgpack.Decoder().decode
 
 
 class ReRouted(Struct, frozen=True, gc=False):
@@ -76,37 +75,33 @@ class FoldError(Exception):
 
 
 class Overlay:
-    """Changes folded but not yet checkpointed. Values are absolute, so that the log holds the state itself."""
+    """Changes folded but not yet checkpointed.
+
+    ``writes`` holds new values of the state, ``changes`` what is added to buckets and windows. ``rolled`` is added to
+    coarse buckets in place of the fine ones ``dropped`` (with what they held), which changes no window.
+    """
 
     def __init__(self, now: int, meta: Meta, grid: Grid) -> None:
         self.now = now
         self.meta = meta
         self.grid = grid
         self.writes: dict[bytes, bytes | None] = {}
-        self.cells: dict[tuple[Bucket, Cell], Sums] = {}
-        self.changes: dict[tuple[Bucket, Cell], Sums] = {}  # what `cells` adds to the windows; a roll-up adds nothing
+        self.changes: dict[Bucket, dict[Cell, Sums]] = {}
+        self.rolled: dict[Bucket, dict[Cell, Sums]] = {}
+        self.dropped: dict[Bucket, Mapping[Cell, Sums]] = {}
+        self.parts: dict[Bucket, int] = {}  # how many parts the fine buckets changed here have in the log
+        self.bucket_records: list[tuple[bytes, bytes | None]] = []
         self.waiting: dict[bytes, set[bytes]] = {}  # entity key -> unjoined keys written here
         self.rejected: list[tuple[int, Rejected]] = []
         self.results: Counter[tuple[str, str, str]] = Counter()
         self.notes: Counter[str] = Counter()
 
     @property
+    def changed(self) -> bool:
+        """Whether there is anything to write besides the offsets."""
+        return bool(self.writes or self.bucket_records)
+
+    @property
     def records(self) -> list[tuple[bytes, bytes | None]]:
         """The changelog records of this checkpoint, the record ``offsets`` last."""
-        records = list(self.writes.items())
-        for (bucket, cell), sums in self.cells.items():
-            records.append((bucket_key(bucket, cell), _ENCODE(sums) if sums != (0, 0) else None))
-        records.append((OFFSETS_KEY, _ENCODE(self.meta)))
-        return records
-
-
-def bucket_key(bucket: Bucket, cell: Cell) -> bytes:
-    """Return the changelog key of a bucket's cell."""
-    return BUCKET + _ENCODE((*bucket, *cell))
-
-
-def read_bucket(key: bytes, value: bytes | None) -> tuple[Bucket, Cell, Sums]:
-    """Return what a bucket's record says; a tombstone reads as (0, 0)."""
-    grain, start, measure, place, labels = _DECODE(key[1:])
-    sums: Any = _DECODE(value) if value is not None else (0, 0)
-    return (grain, start), (measure, place, tuple(labels)), (sums[0], sums[1])
+        return [*self.writes.items(), *self.bucket_records, (OFFSETS_KEY, _ENCODE(self.meta))]

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from stream.domain import entity
+from stream.domain import bucketlog, entity
 from stream.domain.folding import EXPIRY_STEP, FUTURE, Folding
 from stream.domain.keys import BUCKET, CUSTOMER, ENTITY, OFFSETS_KEY, STUB, UNJOINED
-from stream.domain.overlay import META_DECODER, STATE_VERSION, FoldError, Meta, Overlay, Position, Record, read_bucket
-from stream.domain.windows import Buckets, Grid, Series, Sums, WindowTable
+from stream.domain.overlay import META_DECODER, STATE_VERSION, FoldError, Meta, Overlay, Position, Record
+from stream.domain.windows import Bucket, Buckets, Grid, Series, Sums, WindowTable
 from stream.events.event import Event, Reason
 from stream.events.values import DAY_US
 
@@ -52,6 +52,7 @@ class Shard:
         self.limits = limits or Limits()
         self.store: dict[bytes, bytes] = {}
         self.buckets = Buckets()
+        self.parts: dict[Bucket, int] = {}  # of each fine bucket, in the log
         self.meta = Meta()
         self.grid = Grid.at(0)
         self.windows = WindowTable(self.buckets, 0)
@@ -91,9 +92,14 @@ class Shard:
             self.grid = overlay.grid
         for key, value in overlay.writes.items():
             self._write(key, value)
-        for (bucket, cell), sums in overlay.cells.items():
-            self.buckets.put(bucket, cell, sums)
-        self.windows.add((bucket, cell, change) for (bucket, cell), change in overlay.changes.items())
+        for added in (overlay.rolled, overlay.changes):
+            for bucket, cells in added.items():
+                self.buckets.add(bucket, cells)
+        self.parts.update(overlay.parts)
+        for bucket in overlay.dropped:
+            self.buckets.drop(bucket)
+            self.parts.pop(bucket, None)
+        self.windows.add(overlay.changes.items())
         self.meta = overlay.meta
 
     def restore(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
@@ -108,7 +114,7 @@ class Shard:
                     if self.meta.version != STATE_VERSION:
                         raise ValueError(f"state version {self.meta.version}, this program reads {STATE_VERSION}")
             elif key[:1] == BUCKET:
-                self.buckets.put(*read_bucket(key, value))
+                bucketlog.apply(key, value, self.buckets, self.parts)
             else:
                 self._write(key, value)
 

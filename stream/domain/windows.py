@@ -93,19 +93,26 @@ class Buckets:
     def __init__(self) -> None:
         self.grains: dict[int, dict[int, dict[Cell, Sums]]] = {}
 
-    def get(self, bucket: Bucket, cell: Cell) -> Sums:
-        """Return the sums of a cell, (0, 0) if there is none."""
-        return self.grains.get(bucket[0], {}).get(bucket[1], {}).get(cell, (0, 0))
+    def cells(self, bucket: Bucket) -> Mapping[Cell, Sums]:
+        """Return the cells of a bucket."""
+        return self.grains.get(bucket[0], {}).get(bucket[1], {})
 
     def put(self, bucket: Bucket, cell: Cell, sums: Sums) -> None:
         """Set the sums of a cell; (0, 0) removes it."""
+        had = self.cells(bucket).get(cell, _ZERO)
+        self.add(bucket, {cell: (sums[0] - had[0], sums[1] - had[1])})
+
+    def add(self, bucket: Bucket, cells: Mapping[Cell, Sums]) -> None:
+        """Add to the cells of a bucket; one that comes to (0, 0) is removed."""
         starts = self.grains.setdefault(bucket[0], {})
-        if sums != (0, 0):
-            starts.setdefault(bucket[1], {})[cell] = sums
-        elif bucket[1] in starts:
-            starts[bucket[1]].pop(cell, None)
-            if not starts[bucket[1]]:
-                del starts[bucket[1]]
+        held = starts.setdefault(bucket[1], {})
+        add_cells(held, cells)
+        if not held:
+            del starts[bucket[1]]
+
+    def drop(self, bucket: Bucket) -> None:
+        """Remove a bucket."""
+        self.grains.get(bucket[0], {}).pop(bucket[1], None)
 
     def starting(self, grain: int, left: int, right: int) -> Iterator[tuple[int, dict[Cell, Sums]]]:
         """Yield the buckets of a grain whose start lies in [left, right)."""
@@ -118,11 +125,21 @@ class Buckets:
             if start in starts:
                 yield start, starts[start]
 
-    def __iter__(self) -> Iterator[tuple[Bucket, Cell, Sums]]:
+    def __iter__(self) -> Iterator[tuple[Bucket, Mapping[Cell, Sums]]]:
         for grain, starts in self.grains.items():
             for start, cells in starts.items():
-                for cell, sums in cells.items():
-                    yield (grain, start), cell, sums
+                yield (grain, start), cells
+
+
+def add_cells(held: dict[Cell, Sums], cells: Mapping[Cell, Sums]) -> None:
+    """Add *cells* to *held*; a cell that comes to (0, 0) is removed."""
+    for cell, (count, total) in cells.items():
+        had = held.get(cell, _ZERO)
+        sums = (had[0] + count, had[1] + total)
+        if sums != _ZERO:
+            held[cell] = sums
+        else:
+            held.pop(cell, None)
 
 
 class WindowTable(Mapping[str, Mapping[Series, Sums]]):
@@ -142,7 +159,7 @@ class WindowTable(Mapping[str, Mapping[Series, Sums]]):
         self.overflow: dict[str, int] = {}  # dimension -> cells counted under "other" for want of room
         self.sums: dict[str, dict[Series, Sums]] = {window.name: {} for window in windows}
         self.live: dict[Series, Sums] = {}
-        self.add((bucket, cell, sums) for bucket, cell, sums in buckets)
+        self.add(buckets)
 
     def __getitem__(self, name: str) -> Mapping[Series, Sums]:
         return self.view(name)
@@ -153,25 +170,20 @@ class WindowTable(Mapping[str, Mapping[Series, Sums]]):
     def __len__(self) -> int:
         return len(self.sums)
 
-    def add(self, changes: Iterable[tuple[Bucket, Cell, Sums]]) -> None:
+    def add(self, changes: Iterable[tuple[Bucket, Mapping[Cell, Sums]]]) -> None:
         """Add changes of buckets' cells to every window they lie in.
 
         Cells are added up first, for a cell stands for several series and each series for several windows.
         """
         nets: list[dict[Cell, Sums]] = [{} for _ in self._edges]  # by the shortest window they lie in
         live: dict[Cell, Sums] = {}
-        for (grain, start), cell, (count, total) in changes:
-            if grain == EXACT:
-                continue
+        for (grain, start), cells in changes:
             if grain == LIVE_BUCKET[0]:
-                net = live
-            else:
+                add_cells(live, cells)
+            elif grain != EXACT:
                 shortest = next((place for place, left in enumerate(self._edges) if start >= left), None)
-                if shortest is None:
-                    continue
-                net = nets[shortest]
-            had = net.get(cell, _ZERO)
-            net[cell] = (had[0] + count, had[1] + total)
+                if shortest is not None:
+                    add_cells(nets[shortest], cells)
         _add_all(self.live, self._by_series(live))
         for shortest, net in enumerate(nets):
             change = self._by_series(net)

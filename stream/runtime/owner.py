@@ -18,6 +18,7 @@ from stream.events.event import Event, Rejected
 from stream.runtime.checkpoint import COMMIT_LIMIT_S, OutRecord, UnknownOutcome
 from stream.runtime.clock import now_us
 from stream.runtime.context import Context
+from stream.runtime.errorbudget import ErrorBudget
 from stream.runtime.failure import WorkerFailure
 from stream.runtime.records import Intake
 from stream.runtime.restore import Taken
@@ -78,6 +79,8 @@ class Owner:
         self._settings = context.settings
         self._clock = context.clock
         self._counters = context.counters
+        self._turn = context.turn
+        self._budget = ErrorBudget()
         self._sources = sources
         self._inbox: deque[Batch] = deque()
         self._bytes = 0
@@ -151,7 +154,9 @@ class Owner:
             if not batches and not tick:
                 continue
             last_fold = monotonic()
-            folded = await self._fold(batches, flight.folded.overlay if flight else None)
+            async with self._turn:
+                folded = await self._fold(batches, flight.folded.overlay if flight else None)
+                await _breathe()
             if flight is not None:
                 await self._land(flight)
                 flight = None
@@ -163,7 +168,6 @@ class Owner:
     async def _news(self, seconds: float) -> None:
         """Wait for a batch, the end of a commit, the order to close, or the next tick."""
         if self._inbox:
-            # Give the loop its turn: agents, heartbeats of commits and snapshots run between two folds.
             await asyncio.sleep(0)
             return
         try:
@@ -178,7 +182,10 @@ class Owner:
         taken: list[Batch] = []
         records = size = 0
         while self._inbox and records < self._settings.batch_records:
-            if taken and size + self._inbox[0].size > self._settings.batch_bytes:
+            if taken and (
+                records + len(self._inbox[0].records) > self._settings.batch_records
+                or size + self._inbox[0].size > self._settings.batch_bytes
+            ):
                 break
             batch = self._inbox.popleft()
             self._bytes -= batch.size
@@ -211,24 +218,36 @@ class Owner:
         raws = [raw for batch in batches for raw in batch.records]
         side = self._intake.beside(raws, records, overlay.rejected, now_us())
         rolled = overlay.grid.rolled > self.shard.grid.rolled
-        news = bool(records or overlay.writes or overlay.cells or rolled)
+        news = bool(records or overlay.changed or rolled)
         return Folded(overlay, side, {batch.topic: batch.end for batch in batches}, news)
 
     async def _fold_all(self, records: list[Record], base: Overlay | None) -> Overlay:
-        """Fold *records*; one that makes the fold raise becomes a rejection, the others are folded without it."""
+        """Fold *records*; one that makes the fold raise becomes a rejection, the others are folded without it.
+
+        Each such record costs another fold of them all; the budget of errors bounds that too.
+        """
         at_end = self._read_to_end()
         while True:
             try:
-                return self.shard.fold(records, self._clock.now(), base, at_end)
+                overlay = self.shard.fold(records, self._clock.now(), base, at_end)
             except FoldError as error:
                 record = records[error.index]
                 if isinstance(record.item, Rejected):
                     raise WorkerFailure(f"shard {self.partition}: even a rejection does not fold") from error
-                log.error("%s-%d offset %d: %s", record.source, self.partition, record.offset, error)
+                place = f"{record.source}-{self.partition} offset {record.offset}"
+                log.error("%s: %s", place, error)
+                if not self._budget.spend():
+                    raise WorkerFailure(
+                        f"too many events do not fold, the last one {place}: {error}; nothing is lost: a corrected "
+                        "program goes on from the last checkpoint"
+                    ) from error
                 name = record.item.type.name if isinstance(record.item, Event) else "unknown"
                 item = Rejected(error.reason, error.detail, name)
                 records[error.index] = structs.replace(record, item=item)
-                await asyncio.sleep(0)
+                await _breathe()
+            else:
+                self._budget.folded(sum(isinstance(record.item, Event) for record in records))
+                return overlay
 
     def _read_to_end(self) -> frozenset[str]:
         """Return the sources of which nothing more is known to come."""
@@ -253,10 +272,12 @@ class Owner:
         except WorkerFailure:
             self._counters.checkpoint("aborted", monotonic() - flight.started)
             raise
-        self.shard.merge(flight.folded.overlay)
-        self.applied.update(flight.folded.ends)
-        self.checkpoint_time = now_us()
-        self._count(flight)
+        async with self._turn:
+            self.shard.merge(flight.folded.overlay)
+            self.applied.update(flight.folded.ends)
+            self.checkpoint_time = now_us()
+            self._count(flight)
+            await _breathe()
 
     def _count(self, flight: Flight) -> None:
         counters, overlay = self._counters, flight.folded.overlay
@@ -272,3 +293,9 @@ class Owner:
             if reason is not None:
                 source = self._settings.source(record.topic.removesuffix(".dlq"))
                 counters.dead_letters[source, reason.decode()] += 1
+
+
+async def _breathe() -> None:
+    """Let everything run that is due. A sleep that is over wakes its task one round of the loop later, hence two."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)

@@ -22,7 +22,7 @@ from rich.table import Table
 from stream.domain.layers import Layers
 from stream.domain.overlay import Meta, Overlay
 from stream.domain.shard import Shard
-from stream.domain.windows import WINDOWS, Cell, Grid, Window, WindowTable
+from stream.domain.windows import WINDOWS, Cell, Grid, Window, WindowTable, add_cells
 from stream.events.values import DAY_US, MICRO
 
 DAYS = 61
@@ -38,6 +38,7 @@ class Stream:
         self.windows = windows
         self.shard = Shard(0)
         self.shard.windows = WindowTable(self.shard.buckets, START, windows)
+        self.shard.grid = Grid.at(START, windows)
 
     def step(self, now: int, contributions: Sequence[tuple[int, Cell]]) -> None:
         """Let the clock come to *now* with the contributions since the last step."""
@@ -48,13 +49,9 @@ class Stream:
         for at, cell in contributions:
             bucket = grid.bucket(at)
             assert bucket is not None
-            had, change = layers.cell(bucket, cell), overlay.changes.get((bucket, cell), (0, 0))
-            overlay.cells[bucket, cell] = (had[0] + 1, had[1])
-            overlay.changes[bucket, cell] = (change[0] + 1, change[1])
+            add_cells(overlay.changes.setdefault(bucket, {}), {cell: (1, 0)})
+        self.shard.merge(overlay)
         self.shard.windows.advance(now)
-        for (bucket, cell), sums in overlay.cells.items():
-            self.shard.buckets.put(bucket, cell, sums)
-        self.shard.windows.add((bucket, cell, change) for (bucket, cell), change in overlay.changes.items())
 
 
 def measure(name: str, windows: Sequence[Window]) -> dict[str, Any]:

@@ -146,6 +146,7 @@ def test_an_overlay_folded_on_the_one_in_flight_equals_folding_after_it(seed):
     assert flying.store == waiting.store
     assert sorted(flying.buckets) == sorted(waiting.buckets)
     assert flying.windows.sums == waiting.windows.sums
+    assert flying.parts == waiting.parts
 
 
 @LAWS
@@ -173,6 +174,8 @@ def test_a_shard_restored_from_its_changelog_shows_the_same_numbers(seed):
     again.restored(now)
     assert again.store == shard.store
     assert again.meta == shard.meta
+    assert dict(again.buckets) == dict(shard.buckets)
+    assert again.parts == shard.parts
     assert numbers(again.view(now + HOUR)) == numbers(shard.view(now + HOUR))
 
 

@@ -94,7 +94,7 @@ def test_an_event_older_than_every_window_is_in_none_and_takes_no_room():
     world = World()
     world.put((created(-40 * DAY), -40 * DAY), now=0)
     assert world.total("ticket_created") == 0
-    assert list(world.shard.buckets) == [((-1, 0), ("ticket_active", 0, ("chat", "normal", "none", "none")), (1, 0))]
+    assert list(world.shard.buckets) == [((-1, 0), {("ticket_active", 0, ("chat", "normal", "none", "none")): (1, 0)})]
 
 
 def test_every_left_edge_from_the_roll_up_on_falls_between_buckets():
@@ -110,7 +110,7 @@ def test_every_left_edge_from_the_roll_up_on_falls_between_buckets():
 
 def test_a_table_can_have_other_windows():
     table = WindowTable(Buckets(), 0, (windows.Window("10s", 10 * SECOND, SECOND),))
-    table.add([((SECOND, 3 * SECOND), ("ticket_created", 0, ("chat", "low", "t", "b")), (1, 0))])
+    table.add([((SECOND, 3 * SECOND), {("ticket_created", 0, ("chat", "low", "t", "b")): (1, 0)})])
     assert dict(table) == {"10s": table.view("10s")}
     assert table["10s"]["ticket_created", 0, "team", "t", ""] == (1, 0)
 
