@@ -97,7 +97,8 @@ def test_nothing_happens_at_import():
         "def refuse(*_, **__): raise SystemExit('something happens at import')\n"
         "import prometheus_client\n"
         "before = list(prometheus_client.REGISTRY._names_to_collectors)\n"
-        "import asyncio, aiohttp.web, croniter, faust, aiokafka, rich.progress\n"  # not ours; croniter runs `file` at import
+        # Not ours to judge; croniter runs `file` at import.
+        "import asyncio, aiohttp.web, croniter, faust, aiokafka, rich.progress\n"
         "socket.socket.bind = socket.socket.connect = refuse\n"
         "subprocess.Popen.__init__ = refuse\n"
         "threading.Thread.start = refuse\n"

@@ -31,6 +31,7 @@ from stream.metrics.model import WorkerSnapshot
 if TYPE_CHECKING:
     from stream.bootstrap import Node
     from stream.runtime.feed import Feed
+    from stream.runtime.worker import Worker
 
 NAME = "run"
 HELP = "run everything: broker, topics, worker, a sample of real events, live traffic"
@@ -42,6 +43,7 @@ WORKER_STOP_S = 2.5
 INTERRUPTED = 130  # what a shell makes of a process that SIGINT ended
 WARM_UP_US = 3 * 3_600 * 1_000_000
 TERMINAL_EVERY_S, PLAIN_EVERY_S = 1.0, 5.0
+BROKER_LOOK_S = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,6 +100,7 @@ class Session:
         self._args = args
         self._console = console
         self._board = Board()
+        self._broker: EmbeddedBroker | None = None
         self._snapshot: Callable[[], WorkerSnapshot | None] = lambda: None
 
     def say(self, text: str) -> None:
@@ -125,7 +128,7 @@ class Session:
             return self._config
         folder = FOLDER / "broker"
         self.say(f"broker: embedded, its data in {folder} ({SERVERS_VARIABLE} chooses a Kafka of yours)")
-        broker = EmbeddedBroker(folder)
+        broker = self._broker = EmbeddedBroker(folder)
         stack.push_async_callback(broker.stop)
         await broker.start()
         return replace(self._config, kafka=replace(kafka, bootstrap_servers=broker.bootstrap_servers))
@@ -139,6 +142,8 @@ class Session:
         worker = Worker(made.settings, made.parts)
         working = asyncio.create_task(worker.run())
         others = {asyncio.create_task(self._traffic(made, partitions)), asyncio.create_task(self._show())}
+        if self._broker is not None:
+            others.add(asyncio.create_task(_fail_without(self._broker, worker)))
         try:
             done, _ = await asyncio.wait({working, *others}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -212,6 +217,15 @@ class Session:
             while True:
                 display.update(self._board.table(self._snapshot()), refresh=True)
                 await asyncio.sleep(TERMINAL_EVERY_S)
+
+
+async def _fail_without(broker: EmbeddedBroker, worker: Worker) -> None:
+    """Stop the worker when its broker has ended: nothing would come back by itself."""
+    from stream.runtime.failure import WorkerFailure  # noqa: PLC0415
+
+    while broker.running:
+        await asyncio.sleep(BROKER_LOOK_S)
+    worker.fail(WorkerFailure(f"the embedded broker has ended; {FOLDER / 'broker' / 'broker.log'} may tell why"))
 
 
 def _holds(snapshot: WorkerSnapshot | None, ends: dict[tuple[str, int], int]) -> bool:

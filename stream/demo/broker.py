@@ -46,6 +46,11 @@ class EmbeddedBroker:
         """The address for Kafka clients, known from `start` on."""
         return f"{HOST}:{self._port}"
 
+    @property
+    def running(self) -> bool:
+        """Whether the broker was started and has neither been stopped nor ended by itself."""
+        return self._process is not None and self._process.running
+
     async def start(self) -> None:
         """Return when the broker answers a Kafka request. Raises EmbeddedBrokerError and leaves nothing running."""
         if self._process is not None:

@@ -153,13 +153,11 @@ async def publish(
 
 async def publish_until(time: int, stream: Iterator[Message], sink: Sink) -> Message:
     """Publish the events before *time* (microseconds, UTC) as fast as possible; return the first one from then on."""
-    number = 0
-    for message in stream:
+    for number, message in enumerate(stream, 1):
         if message.time >= time:
             await sink.flush()
             return message
         await sink.send(message.source, message.key, message.value, message.time)
-        number += 1
         if number % YIELD_EVERY == 0:
             await asyncio.sleep(0)
     raise ValueError("the stream ended before its time")

@@ -13,7 +13,7 @@ from stream.runtime.settings import RuntimeSettings
 from stream.runtime.shards import Shards
 from stream.runtime.transport import BatchTopic, BatchTransport
 
-BUFFERED_BATCHES = 4  # per agent; with batches of at most 2,000 records some 2 MiB
+BUFFERED_BATCHES = 4  # per agent; with batches of at most 500 records some 0.5 MiB
 
 
 class App(faust.App):  # type: ignore[misc] # Faust ships no types.

@@ -16,8 +16,7 @@ from stream.events.registry import TOPICS
 from stream.ingest.partitioner import partition_for
 from stream.runtime.failure import WorkerFailure
 from stream.runtime.settings import RuntimeSettings
-from stream.runtime.topics import MIB
-from stream.runtime.topics import _config as read_config
+from stream.runtime.topics import MIB, read_config
 
 Place = tuple[str, int]  # source and partition
 

@@ -32,10 +32,12 @@ class Publisher:
         interval = self._settings.snapshot_interval
         due = monotonic()
         while True:
-            self._publish(self.snapshot(max(0.0, monotonic() - due)))
+            began = monotonic()
+            self._publish(self.snapshot(max(0.0, began - due)))
             self._health.beat = now_us()
-            due = monotonic() + interval
-            await asyncio.sleep(interval)
+            # Counted from the snapshot's own time: what making it took is part of its age.
+            due = began + interval
+            await asyncio.sleep(due - monotonic())
 
     def snapshot(self, loop_lag: float = 0.0) -> WorkerSnapshot:
         """Return all shards as they are now. Nothing in here gives up control, so views, offsets and times agree."""

@@ -70,6 +70,15 @@ class Shards:
             for topic, position in owner.applied.items()
         }
 
+    def lag(self) -> int:
+        """Return how many messages the shards have not applied yet, as far as the ends of the logs are known."""
+        ends = ((self.reading.log_end(tp.topic, tp.partition), at) for tp, at in self.positions().items())
+        return sum(max(0, end.offset - at) for end, at in ends if end is not None)
+
+    def progress(self) -> object:
+        """Return what changes with every takeover, restored record and checkpoint."""
+        return self._era, self._counters.takeovers, dict(self.remaining), self.positions()
+
     async def on_partitions_revoked(self, *_: Any, **__: Any) -> None:
         """Settle every shard: what is checkpointed stays, what was only folded is read again by the next owner."""
         self._era += 1

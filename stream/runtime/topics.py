@@ -148,7 +148,7 @@ async def _check_settings(admin: AIOKafkaAdminClient, wanted: list[TopicPlan]) -
         if not topic.watched:
             continue
         try:
-            actual = await _config(admin, topic.name)
+            actual = await read_config(admin, topic.name)
         except (KafkaError, NotImplementedError) as error:
             log.warning("%s: its settings cannot be read (%s)", topic.name, type(error).__name__)
             continue
@@ -168,8 +168,8 @@ def _suffices(name: str, value: str, want: str) -> bool:
     return value == want
 
 
-async def _config(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
-    """Return a topic's settings as the broker gives them."""
+async def read_config(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
+    """Return a topic's settings as the broker gives them. Raises KafkaError."""
     found: dict[str, str] = {}
     for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name)]):
         for resource in response.resources:

@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import monotonic
 
 from stream.domain.shard import Shard
 from stream.metrics.model import Health, WorkerSnapshot
@@ -20,7 +21,7 @@ from stream.runtime.publisher import Publisher
 from stream.runtime.settings import RuntimeSettings
 from stream.runtime.shards import Shards
 from stream.runtime.topics import ensure_topics
-from stream.runtime.watchdog import exit_after, watch
+from stream.runtime.watchdog import Progress, exit_after, watch
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Parts:
 
 
 class Worker:
-    """A worker to be run once, in one event loop. `stop` may be called from anywhere in that loop."""
+    """A worker to be run once, in one event loop. `stop` and `fail` may be called from anywhere in that loop."""
 
     def __init__(self, settings: RuntimeSettings, parts: Parts) -> None:
         self._settings = settings
@@ -58,7 +59,7 @@ class Worker:
         """Work until stopped. Raises WorkerFailure when the worker cannot go on."""
         partitions = await ensure_topics(self._settings)
         context = Context(self._settings, make_clock(self._settings.clock), Counters())
-        self.shards = Shards(context, partitions, self._parts.new_shard, self._fail)
+        self.shards = Shards(context, partitions, self._parts.new_shard, self.fail)
         app = create_app(self._settings, self.shards)
         publisher = Publisher(context, self.shards, self._parts.health, self._parts.publish)
         log.info(
@@ -82,25 +83,34 @@ class Worker:
         try:
             await asyncio.wait({stopped, crashed, watching, publishing}, return_when=asyncio.FIRST_COMPLETED)
             for part in (watching, publishing):
-                if part.done() and part.exception() is not None:
-                    self._fail(WorkerFailure(f"the worker failed: {part.exception()!r}"))
+                error = part.exception() if part.done() else None
+                if error is not None:
+                    failure = error if isinstance(error, WorkerFailure) else None
+                    self.fail(failure or WorkerFailure(f"the worker failed: {error!r}"))
             if crashed.done():
-                self._fail(WorkerFailure(f"Faust crashed: {app.crash_reason!r}"))
+                self.fail(WorkerFailure(f"Faust crashed: {app.crash_reason!r}"))
         finally:
             self._parts.health.stopping = True
-            with exit_after(self._settings.stop_deadline):
+            reason = str(self._failure) if self._failure else None
+            with exit_after(self._settings.stop_deadline, reason):
                 for task in (stopped, crashed, watching, starting):
                     task.cancel()
                 await self._stop_app(app)
 
     async def _supervise(self, starting: asyncio.Task[None], app: App) -> None:
-        """Look after what Faust does not tell: a failed start, another assignor, the end of our part in the group."""
+        """Look after what Faust does not tell: a failed start, another assignor, the end of our part in the group.
+
+        And after what nobody else sees: that nothing moves although there is something to read.
+        """
+        assert self.shards is not None
+        progress = Progress(self._settings.stall_limit)
         while True:
             await asyncio.sleep(SUPERVISE_EVERY_S)
             if starting.done():
                 starting.result()
                 check_assignor(app)
             app.consumer.thread.check_group()
+            progress.look(self.shards.progress(), self.shards.lag(), monotonic())
 
     async def _stop_app(self, app: App) -> None:
         assert self.shards is not None
@@ -112,7 +122,8 @@ class Worker:
         except TimeoutError:
             log.info("Faust did not stop in time; the group will notice within the session timeout")
 
-    def _fail(self, failure: WorkerFailure) -> None:
+    def fail(self, failure: WorkerFailure) -> None:
+        """Stop for a reason, which `run` then raises; the first one counts."""
         if self._failure is None:
             self._failure = failure
             self._parts.health.failure = str(failure)

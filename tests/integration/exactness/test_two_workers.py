@@ -39,10 +39,13 @@ class Album:
                     return pages
                 await asyncio.sleep(0.2)
 
-    def differences(self, records: list[Record]) -> list[list[str]]:
-        """How each page differs from the oracle; none where it does not."""
-        found = [differences(page, shown(page, records), page.instant_us("snapshot")) for page in self.pages]
-        return [some for some in found if some]
+    def differences(self, records: list[Record]) -> list[str]:
+        """How the pages differ from the oracle."""
+        return [
+            f"page {number} of shards {page.ready}: {line}"
+            for number, page in enumerate(self.pages)
+            for line in differences(page, shown(page, records), page.instant_us("snapshot"))
+        ]
 
 
 def shared(pages: list[Page]) -> bool:
@@ -78,7 +81,8 @@ def test_while_a_worker_joins_and_another_is_killed_every_gauge_of_both_equals_t
                 await album.fill([second], shared)
                 await publication.stop()
                 await album.fill([second], lambda pages: applied(pages) == publication.sent)
-        assert album.differences(await read_back(live)) == []
+        found = album.differences(await read_back(live))
+        assert not found, "\n".join(found[:50])
 
     asyncio.run(scenario())
 

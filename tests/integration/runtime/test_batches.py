@@ -25,8 +25,6 @@ from tests.integration.runtime.harness import (
     lag,
 )
 
-pytestmark = pytest.mark.kafka
-
 BOOKING = {"channel": "web", "service": "cleaning", "amount": "10.50", "currency": "EUR"}
 
 

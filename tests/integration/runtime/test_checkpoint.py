@@ -10,8 +10,6 @@ from stream.runtime.checkpoint import CheckpointWriter, OutRecord, UnknownOutcom
 from stream.runtime.failure import WorkerFailure
 from tests.integration.runtime.harness import Deployment, create_topic, created, delete_topic, event, lag
 
-pytestmark = pytest.mark.kafka
-
 
 def test_a_checkpoint_of_five_megabytes_with_one_record_of_three_is_written_whole(
     deployment: Deployment,

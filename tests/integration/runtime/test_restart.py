@@ -10,8 +10,6 @@ import pytest
 from tests.integration.runtime.harness import ChildWorker, Deployment, Sent, sums
 from tests.oracle.generator import Mix, generate
 
-pytestmark = pytest.mark.kafka
-
 
 def a_log(partitions: int, entities: int, seed: int) -> list[Sent]:
     mix = Mix(seed=seed, customers=200, entities=entities, partitions=partitions, bad=0.01)

@@ -21,8 +21,6 @@ from tests.integration.runtime.harness import (
     lag,
 )
 
-pytestmark = pytest.mark.kafka
-
 
 async def commit_nonsense(deployment: Deployment, offset: int) -> None:
     settings = deployment.settings
