@@ -214,7 +214,7 @@ def _reopen(state: TicketState, at: int, emit: Emit) -> None:
     if state.ended_at is not None:
         state.ended_total += at - state.ended_at
         state.ended_at = None
-    if state.bot_resolved and not state.replied:
+    if state.bot_resolved and not state.replied and state.created is not None:
         state.response_start = at
     state.bot_resolved = False
     _once(state, "ticket_reopened", at, emit)

@@ -18,7 +18,8 @@ Records
  5. An entity is (kind, subject), kind = ticket, booking, review or survey. Its key plays no part in this step's KPIs.
  6. Ranks the contract does not list: posted < updated < removed; sent < answered; booking.deleted is last.
 Tickets
- 7. Only the first `created` of the ledger counts; it sets the status to `new` whatever came before it.
+ 7. Only the first `created` of the ledger counts. A ticket is `new` until a status says otherwise, also one before
+    `created`: a clock that was off must not leave a resolved ticket open for ever.
  8. From closed, `new`, `pending`, `on_hold` and `resolved` change nothing; `open` is a reopen, also if never resolved.
  9. A customer message in a closed ticket changes no status, but starts a wait for the next response.
 10. The start of the first response is set by the latest of: created, hand-off, reopen while the latest resolve was a

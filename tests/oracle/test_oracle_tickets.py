@@ -149,7 +149,7 @@ def test_a_resolve_before_created_counts_but_has_no_time():
     assert count(given, "tickets_resolved") == 1
     assert count(given, "resolved_within_24h", "denominator") == 0
     assert minutes(given, "resolution_time") == []
-    assert count(given, "tickets_active") == 1
+    assert count(given, "tickets_active") == 0
 
 
 def test_an_abandoned_ticket_is_over_unless_an_event_follows():

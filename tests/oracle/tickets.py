@@ -32,7 +32,7 @@ class Walk:
         self.created_us: int | None = None
         self.created_labels: dict[str, str] = {}
         self.requested_by_agent = False
-        self.status = ""
+        self.status = "new"
         self.deleted = False
         self.abandoned_last = False
         self.done_once: set[str] = set()
@@ -88,7 +88,7 @@ class Walk:
         self.created_us = self.response_start_us = event.time_us
         self.created_labels = dict(self.labels)
         self.requested_by_agent = event.data.get("requested_by") == "agent"
-        self.status = "new"
+        self.over_since_us = event.time_us
         self.closed_us = 0
         self.give("tickets_created", "count", event.time_us, 1)
 
@@ -110,7 +110,8 @@ class Walk:
             self.waiting_since_us = None
 
     def sample(self, kpi: str, event: Event, start_us: int) -> None:
-        excluded = self.created_us is None or (kpi == "first_response_time" and self.requested_by_agent)
+        # Before `created` nothing has started that a first response could answer.
+        excluded = kpi == "first_response_time" and (self.created_us is None or self.requested_by_agent)
         if not excluded and event.time_us >= start_us:
             self.give(kpi, "sample", event.time_us, event.time_us - start_us)
 

@@ -77,8 +77,7 @@ def _moved(
     except RejectedError:
         return moved  # its times are part of what is wrong with it
     at_us = scaled(event.time_us)
-    # The contract is silent about a status from before `created`, so neither of the two is moved.
-    if at_us > start_us and event.verb not in ("created", "status_changed"):
+    if at_us > start_us:
         # The same for an event sent twice, and another for one sent again with another body.
         random = Random(f"{seed} {event.source} {event.id} {event.time_us}")
         at_us += _disorder(random, (event.kind, event.subject) in known)
