@@ -84,7 +84,9 @@ class KafkaBroker:
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
         (self._folder / "server.properties").write_text(lines)
         (self._folder / "log4j2.properties").write_text(LOG4J.format(log=self._folder / "server.log"))
-        command = self._java("kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", "server.properties")
+        command = self._java(
+            "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", "server.properties"
+        )
         done = subprocess.run(command, cwd=self._folder, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"Kafka's storage cannot be formatted: {done.stdout}{done.stderr}")
