@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import gzip
 import sys
+import zlib
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import BinaryIO, TypeVar, cast
+from typing import IO, TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rich.console import Console
@@ -20,10 +22,14 @@ from stream.cli.report_formats import FORMATS
 from stream.domain.kpis import CATALOGUE
 from stream.domain.report import Ledgers, Period, periods, rows, splittable, whole_days
 from stream.events.event import Event, Rejected
-from stream.events.values import micros
+from stream.events.values import DAY_US, micros
 from stream.ingest.decode import decode
 
 _T = TypeVar("_T")
+
+GZIP_MAGIC = b"\x1f\x8b"
+MAX_PERIODS = 10_000  # 27 years of days
+DAYS = {"day": 1, "week": 7, "month": 28}
 
 NAME = "report"
 HELP = "the KPIs of event files, without Kafka"
@@ -44,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report; 0 also when lines were refused, which standard error tells. Raises UsageError."""
+    """Print the report; 0 also when some lines were refused (standard error tells), 1 when all were.
+
+    Raises UsageError.
+    """
     zone = _zone(args.tz)
     group = _group(args.group)
     start, end, as_of = (_moment(text, zone) for text in (args.start, args.end, args.as_of))
@@ -53,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     with _progress("computing", len(ledgers)) as advance:
         table = rows(advance(iter(ledgers)), cut, group) if cut else []
     sys.stdout.write(FORMATS[args.format](table, zone))
-    return 0
+    return 1 if ledgers.refused and not ledgers.applied else 0
 
 
 def _periods(ledgers: Ledgers, asked: tuple[int | None, int | None], by: str, zone: ZoneInfo) -> list[Period]:
@@ -64,6 +73,8 @@ def _periods(ledgers: Ledgers, asked: tuple[int | None, int | None], by: str, zo
     start, end = first if start is None else start, last if end is None else end
     if start >= end:
         raise UsageError("--from must lie before --to")
+    if by != "total" and (end - start) // DAY_US > MAX_PERIODS * DAYS[by]:
+        raise UsageError(f"--by {by}: over {MAX_PERIODS:,} periods between --from and --to")
     return periods(start, end, by, zone)  # type: ignore[arg-type]  # argparse admits only the four
 
 
@@ -81,6 +92,7 @@ def _read(files: list[str], as_of: int | None) -> Ledgers:
                     later += 1
                 else:
                     ledgers.add(item)
+    ledgers.refused = sum(refused.values())
     notes = [f"{ledgers.applied} events", f"{ledgers.duplicates} duplicates"]
     notes += [f"{later} after --as-of"] * bool(later)
     notes += [f"{number} refused as {reason}" for reason, number in sorted(refused.items())]
@@ -91,23 +103,26 @@ def _read(files: list[str], as_of: int | None) -> Ledgers:
 
 
 def _lines(name: str) -> Iterator[tuple[int, bytes]]:
-    """Yield the numbered lines of a file that are not blank."""
+    """Yield the numbered lines of a file that are not blank; gzip is known by its first bytes, not by its name."""
     try:
-        with _progress_file(name) as raw:
+        with _opened(name) as raw:
             for number, line in enumerate(raw, 1):
-                if text := line.strip():
+                text = line.strip()
+                if number == 1:
+                    text = text.removeprefix(BOM_UTF8)  # spreadsheets and editors put it there
+                if text:
                     yield number, text
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise UsageError(f"{name}: {reason}") from None
 
 
-def _progress_file(name: str) -> AbstractContextManager[BinaryIO]:
-    if name == "-":
-        return nullcontext(sys.stdin.buffer)
-    if name.endswith(".gz"):
-        return cast("AbstractContextManager[BinaryIO]", gzip.open(name, "rb"))
-    return open(name, "rb")
+@contextmanager
+def _opened(name: str) -> Iterator[IO[bytes]]:
+    with ExitStack() as stack:
+        raw = sys.stdin.buffer if name == "-" else stack.enter_context(open(name, "rb"))
+        packed = raw.peek(2)[:2] == GZIP_MAGIC  # type: ignore[union-attr]  # both are buffered readers
+        yield cast("IO[bytes]", stack.enter_context(gzip.open(raw)) if packed else raw)
 
 
 class _progress:  # noqa: N801  # reads as a function where it is used

@@ -158,9 +158,10 @@ class Session:
 
     async def _traffic(self, made: Node, partitions: int) -> None:
         from stream.runtime.clock import now_us  # noqa: PLC0415
-        from stream.runtime.feed import Feed  # noqa: PLC0415
+        from stream.runtime.feed import Feed, log_ends  # noqa: PLC0415
 
         async with Feed(made.settings, partitions) as feed:
+            fresh = not any((await log_ends(made.settings, partitions)).values())
             if not self._args.no_sample:
                 await self._sample(made, partitions, feed)
             if self._args.once:
@@ -168,9 +169,9 @@ class Session:
                 return
             self.say(f"live: simulated traffic, {self._args.rate:g} events per second")
             now = now_us()
-            # Another seed each time: a second run is another day. It began a while ago, so that there are answers,
-            # complaints and ratings at once and not only new tickets.
-            stories = traffic(now, self._args.rate, now - WARM_UP_US)
+            # Another seed each time: a second run is another day. The first one begins a while ago, so that there are
+            # answers, complaints and ratings at once and not only new tickets.
+            stories = traffic(now, self._args.rate, now - WARM_UP_US if fresh else now)
             first = await publish_until(now, stories, feed)
             await publish(chain([first], stories), feed, speed=1.0)
 

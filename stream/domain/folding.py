@@ -261,6 +261,8 @@ class Folding:
         """Forget an entity for privacy: its counts stay, a hash remains so that a replay cannot revive it."""
         self._settle(held)
         self._remove(key, held)
+        for unjoined in self._layers.waiting(key):
+            self._rejoin(unjoined)  # whose it was, nobody knows from here on: as for those that name it later
         del self._entities[key], self._dirty[key]
         self._out.writes[stub_key(key, erased=True)] = entity.prefix(held.newest, False)
 

@@ -40,9 +40,7 @@ class SourceSnapshot(Struct, frozen=True):
     topic: str
     partition: int
     applied_offset: int  # next offset of the view in the same snapshot, -1 before the first record
-    watermark: (
-        int | None
-    )  # the look at the log's end if caught up, else the last folded record's Kafka timestamp
+    watermark: int | None  # the look at the log's end if caught up, else the last folded record's Kafka timestamp
     lag_messages: int | None  # None before the first look at the log's end
     lag: float | None  # seconds: 0 when caught up, else the age of the last folded record
 

@@ -32,9 +32,7 @@ REQUEST_LIMIT_MS = 5_000  # shorter, so that the reason of a refusal is known be
 STOP_LIMIT_S = 2.0
 # Longer than a commit may take, so that the broker does not abort under a commit still waited for.
 TRANSACTION_TIMEOUT_MS = 15_000
-BATCH_BYTES = (
-    524_288  # per record batch; a larger record goes alone, as the first of its batch is always taken
-)
+BATCH_BYTES = 524_288  # per record batch; a larger record goes alone, as the first of its batch is always taken
 REQUEST_BYTES = 16 * 1_048_576
 
 # After a commit the broker still writes its markers, and refuses the first partition of the next transaction meanwhile.
@@ -54,7 +52,8 @@ HOPELESS = (
 )
 
 Headers = Sequence[tuple[str, bytes | None]]
-Fields: TypeAlias = tuple[int | None, bytes | None, bytes | None, Headers]  # timestamp in ms, key, value, headers
+# Timestamp in milliseconds, key, value, headers.
+Fields: TypeAlias = tuple[int | None, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
 Placed: TypeAlias = tuple[Any, str, int]  # a record batch (aiokafka's, untyped), topic, partition
 
 
@@ -97,9 +96,7 @@ class CheckpointWriter:
         async with asyncio.timeout(START_LIMIT_S):
             await self._producer.start()
 
-    async def write(
-        self, changes: Iterable[tuple[bytes, bytes | None]], side: Iterable[OutRecord] = ()
-    ) -> int:
+    async def write(self, changes: Iterable[tuple[bytes, bytes | None]], side: Iterable[OutRecord] = ()) -> int:
         """Commit *changes* to the changelog and *side* to their topics, all or nothing.
 
         Returns the changelog offset after the last change. Raises WorkerFailure when a record cannot be written at
@@ -112,9 +109,7 @@ class CheckpointWriter:
                 await self._producer.commit_transaction()
                 return end
         except HOPELESS as error:
-            raise WorkerFailure(
-                f"shard {self._partition}: its checkpoint cannot be written: {error!r}"
-            ) from error
+            raise WorkerFailure(f"shard {self._partition}: its checkpoint cannot be written: {error!r}") from error
         except (KafkaError, TimeoutError, AssertionError) as error:
             # aiokafka asserts its own state machine, so a transaction begun on a broken producer is an AssertionError.
             raise UnknownOutcome(f"{type(error).__name__}: {error}") from error
@@ -137,7 +132,7 @@ class CheckpointWriter:
             yield from self._batches(topic, partition, group)
 
     def _changes(self, changes: Iterable[tuple[bytes, bytes | None]]) -> Iterator[Placed]:
-        fields = ((None, key, value, ()) for key, value in changes)
+        fields: Iterator[Fields] = ((None, key, value, []) for key, value in changes)
         yield from self._batches(self._changelog, self._partition, fields)
 
     def _batches(self, topic: str, partition: int, records: Iterable[Fields]) -> Iterator[Placed]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # An odd event is dead-lettered and the others go on. A program that fails on more than every twentieth event would move
-# much of the topic to the dead letters while its numbers look alive; it stops instead, with everything still in the log.
+# much of the topic to the dead letters while its numbers look alive; it stops instead, with all still in the log.
 TOLERATED = 20
 REFILL = 1 / 20
 

@@ -203,9 +203,7 @@ class Owner:
                     batch.start,
                     expected,
                 )
-                self._folded[batch.topic] = await self._sources.reposition(
-                    batch.topic, batch.partition, expected
-                )
+                self._folded[batch.topic] = await self._sources.reposition(batch.topic, batch.partition, expected)
         self._room.set()
         return taken
 

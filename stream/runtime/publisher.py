@@ -53,9 +53,7 @@ class Publisher:
             of_shard = self._sources(owner, time)
             sources += of_shard
             shards.append(
-                ShardSnapshot(
-                    partition, state, view, frontier(of_shard), checkpoint_time=owner.checkpoint_time
-                )
+                ShardSnapshot(partition, state, view, frontier(of_shard), checkpoint_time=owner.checkpoint_time)
             )
             for name, seen in view.upstream.items():
                 upstream[name] = max(seen, upstream.get(name, seen))

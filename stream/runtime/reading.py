@@ -51,6 +51,11 @@ class Reading:
         end = self.log_end(topic, partition)
         return end is not None and position >= end.offset
 
+    def has_more(self, tp: TP, position: int) -> bool:
+        """Tell whether committed messages are known beyond *position*; an open transaction hides what follows."""
+        end = self._consumer.thread.log_end(tp)
+        return end is not None and position < end.stable
+
     async def reposition(self, topic: str, partition: int, position: int) -> int:
         """Read on from *position*, or from the log's start if retention removed what stood there; return which.
 

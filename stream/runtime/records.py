@@ -137,9 +137,7 @@ class Misroutes:
             return
         self._warned = True
         best, hits = max(self._fits.items(), key=lambda item: item[1])
-        advice = (
-            best if hits > 0.9 * self._moved else "any"
-        )  # a tenth may be misplaced for reasons of its own
+        advice = best if hits > 0.9 * self._moved else "any"  # a tenth may be misplaced for reasons of its own
         log.warning(
             "%s: %d of %d records lay on a wrong partition for partitioner %s; ingest.partitioner = %s fits better",
             self._source, self._moved, self._seen, self._partitioner, advice,

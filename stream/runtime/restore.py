@@ -57,9 +57,7 @@ class Takeover:
     remaining: Callable[[int, int], None]
 
 
-async def take_over(
-    takeover: Takeover, partitions: Iterable[int], kept: Mapping[int, Kept]
-) -> dict[int, Taken]:
+async def take_over(takeover: Takeover, partitions: Iterable[int], kept: Mapping[int, Kept]) -> dict[int, Taken]:
     """Take over *partitions*; of a shard in *kept* only the changelog's tail is read.
 
     Raises Superseded when the assignment changed, WorkerFailure when the state does not fit the sources, KafkaError or

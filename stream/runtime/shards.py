@@ -70,14 +70,9 @@ class Shards:
             for topic, position in owner.applied.items()
         }
 
-    def lag(self) -> int:
-        """Return how many messages the shards have not applied yet, as far as the ends of the logs are known."""
-        ends = ((self.reading.log_end(tp.topic, tp.partition), at) for tp, at in self.positions().items())
-        return sum(max(0, end.offset - at) for end, at in ends if end is not None)
-
-    def progress(self) -> object:
-        """Return what changes with every takeover, restored record and checkpoint."""
-        return self._era, self._counters.takeovers, dict(self.remaining), self.positions()
+    def behind(self) -> dict[TP, int]:
+        """Return where the source partitions stand of which more is known to be committed than is applied."""
+        return {tp: at for tp, at in self.positions().items() if self.reading.has_more(tp, at)}
 
     async def on_partitions_revoked(self, *_: Any, **__: Any) -> None:
         """Settle every shard: what is checkpointed stays, what was only folded is read again by the next owner."""
@@ -186,9 +181,7 @@ class Shards:
         if self._vain[owner.partition] > MAX_VAIN_RETAKES:
             self._fail(WorkerFailure(f"shard {owner.partition}: no checkpoint succeeds, the last: {error}"))
             return
-        log.warning(
-            "shard %d: outcome of a checkpoint unknown (%s); taking it over again", owner.partition, error
-        )
+        log.warning("shard %d: outcome of a checkpoint unknown (%s); taking it over again", owner.partition, error)
         retake = asyncio.create_task(self._retake(owner, isinstance(error.__cause__, FENCED), self._era))
         self._retakes.add(retake)
         retake.add_done_callback(self._retakes.discard)

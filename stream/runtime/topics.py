@@ -54,9 +54,7 @@ def plan(settings: RuntimeSettings) -> list[TopicPlan]:
     for source in settings.sources:
         config = REROUTE if source == REROUTED else SOURCE
         topics.append(TopicPlan(settings.topic(source), config))
-        topics.append(
-            TopicPlan(settings.dead_letter_topic(source), DEAD_LETTERS, frozenset({"max.message.bytes"}))
-        )
+        topics.append(TopicPlan(settings.dead_letter_topic(source), DEAD_LETTERS, frozenset({"max.message.bytes"})))
     return topics
 
 
@@ -72,9 +70,7 @@ async def ensure_topics(settings: RuntimeSettings, *, create: bool = True) -> in
         counts = await _partition_counts(admin, wanted)
         missing = [topic for topic in wanted if topic.name not in counts]
         if missing and not create:
-            raise WorkerFailure(
-                f"missing topics: {', '.join(topic.name for topic in missing)}; see deskpulse topics"
-            )
+            raise WorkerFailure(f"missing topics: {', '.join(topic.name for topic in missing)}; see deskpulse topics")
         if missing:
             count = _agreed(settings, counts) if _sources_of(settings, counts) else settings.partitions
             await _create(admin, settings, missing, count)
@@ -119,9 +115,7 @@ def _agreed(settings: RuntimeSettings, counts: Mapping[str, int]) -> int:
             f"partition counts differ: {listed}; every join is local to one partition number, so they must be equal"
         )
     count = next(iter(relevant.values()))
-    small = [
-        f"{name} has {of}" for name, of in sorted(counts.items()) if name.endswith(".dlq") and of < count
-    ]
+    small = [f"{name} has {of}" for name, of in sorted(counts.items()) if name.endswith(".dlq") and of < count]
     if small:
         raise WorkerFailure(f"too few partitions for {count} shards: {', '.join(small)}")
     return count

@@ -46,9 +46,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class LogEnd:
-    """The high watermark of a partition and when the broker told it (microseconds, UTC)."""
+    """The high watermark of a partition and when the broker told it (microseconds, UTC).
+
+    ``stable`` is the last stable offset: what lies beyond is part of a transaction still open, or comes after one.
+    """
 
     offset: int
+    stable: int
     seen_at: int
 
 
@@ -66,6 +70,17 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] # Faust 
         consumer._isolation_level = "read_committed"
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    async def on_thread_stop(self) -> None:
+        """Close the consumer.
+
+        aiokafka lets the cancellation of its own fetch through when that waits to ask a broker again that is gone; it
+        would end the thread with a traceback and leave the client open.
+        """
+        try:
+            await super().on_thread_stop()
+        except asyncio.CancelledError:
+            await self._ensure_consumer()._client.close()
 
     async def fetch(self, active: Iterable[TP]) -> list[Batch]:
         """Return what was fetched from the *active* partitions, empty after FETCH_TIMEOUT_S without news."""
@@ -102,9 +117,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] # Faust 
         for tp, start in before.items():
             if after.get(tp, start) != start:
                 held = records.get(tp, [])
-                size = sum(
-                    max(0, one.serialized_key_size) + max(0, one.serialized_value_size) for one in held
-                )
+                size = sum(max(0, one.serialized_key_size) + max(0, one.serialized_value_size) for one in held)
                 batches.append(Batch(tp.topic, tp.partition, start, after[tp], held, size, self.seeks[tp]))
         return batches
 
@@ -143,7 +156,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] # Faust 
         state = assignment and assignment.state_value(tp)
         if not state or state.highwater is None or state.timestamp is None:
             return None
-        return LogEnd(state.highwater, state.timestamp * 1000)
+        return LogEnd(state.highwater, state.lso, state.timestamp * 1000)
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust ships no types.
@@ -199,11 +212,12 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc] # Faust ships no typ
 
     async def commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Commit the checkpoints' offsets for the eyes of lag tools; nothing ever reads them back."""
-        if self.app.rebalancing:
+        positions = self.app.positions()
+        if self.app.rebalancing or not positions:
             return False
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                await self._thread.commit_for_lag_tools(self.app.positions())
+                await self._thread.commit_for_lag_tools(positions)
         except (KafkaError, TimeoutError) as error:
             self.log.debug("offsets for lag tools not committed: %r", error)
             return False

@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+
+from faust.types import TP
 
 from stream.metrics.model import Health
 from stream.runtime.clock import now_us
@@ -43,23 +45,27 @@ def watch(health: Health) -> Iterator[None]:
 
 
 class Progress:
-    """Judges whether a worker gets on; what is behind may be long, but it must move."""
+    """Judges whether a worker gets on: what it has to read may be much, but it must become less."""
 
     def __init__(self, limit: float) -> None:
         """*limit* in seconds."""
         self._limit = limit
-        self._moved: float | None = None
-        self._seen: object = None
+        self._since: dict[TP, tuple[int, float]] = {}
 
-    def look(self, state: object, lag: int, now: float) -> None:
-        """Look at a worker that is *lag* messages behind; *state* changes with all it does, *now* is in seconds.
+    def look(self, behind: Mapping[TP, int], now: float) -> None:
+        """Look at where each partition with something left to read stands; *now* in seconds of any clock.
 
-        Raises WorkerFailure when it has been behind in the same state for longer than the limit.
+        Raises WorkerFailure when one of them has stood still for longer than the limit.
         """
-        if self._moved is None or state != self._seen or not lag:
-            self._seen, self._moved = state, now
-        elif now - self._moved > self._limit:
-            raise WorkerFailure(f"no progress for {self._limit:.0f} s with {lag:,} messages to read")
+        before = self._since
+        self._since = {
+            tp: before[tp] if tp in before and before[tp][0] == position else (position, now)
+            for tp, position in behind.items()
+        }
+        for tp, (position, since) in self._since.items():
+            if now - since > self._limit:
+                place = f"{tp.topic}-{tp.partition}"
+                raise WorkerFailure(f"{place}: stuck at offset {position} for {self._limit:.0f} s with more to read")
 
 
 @contextmanager

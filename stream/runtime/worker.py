@@ -110,7 +110,7 @@ class Worker:
                 starting.result()
                 check_assignor(app)
             app.consumer.thread.check_group()
-            progress.look(self.shards.progress(), self.shards.lag(), monotonic())
+            progress.look(self.shards.behind(), monotonic())
 
     async def _stop_app(self, app: App) -> None:
         assert self.shards is not None

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -80,6 +81,7 @@ def test_days_are_those_of_the_zone():
         ([WEEK, "--from", "yesterday"], "a time is like"),
         ([WEEK, "--from", "2026-03-02", "--to", "2026-03-01"], "--from must lie before --to"),
         ([WEEK, "--by", "fortnight"], "invalid choice"),
+        ([WEEK, "--by", "day", "--from", "0001-01-01"], "over 10,000 periods"),
     ],
 )
 def test_misuse_is_one_line_and_exit_2(arguments, says):
@@ -99,6 +101,20 @@ def test_a_truncated_gzip_file_is_named(tmp_path):
     assert done.returncode == 2
     assert "broken.jsonl.gz" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_gzip_by_any_name_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path):
+    text = WEEK.read_bytes()
+    (tmp_path / "packed.dat").write_bytes(gzip.compress(text))
+    (tmp_path / "windows.jsonl").write_bytes(b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n\r\n"))
+    assert report(tmp_path / "packed.dat") == report(tmp_path / "windows.jsonl") == report(WEEK)
+
+
+def test_a_file_of_which_every_line_is_refused_is_exit_1(tmp_path):
+    (tmp_path / "other.csv").write_text("ticket;when\n17;yesterday\n")
+    done = deskpulse("report", tmp_path / "other.csv")
+    assert done.returncode == 1
+    assert "2 refused as malformed" in done.stderr
 
 
 def test_promtool_takes_the_openmetrics(tmp_path):

@@ -6,6 +6,8 @@ import json
 import logging
 import sys
 
+from faust import streams
+
 from stream.metrics.model import WorkerSnapshot
 from stream.runtime.settings import RuntimeSettings
 from stream.runtime.worker import Parts, run_worker
@@ -18,6 +20,7 @@ def tell(snapshot: WorkerSnapshot) -> None:
         "ready": [shard.partition for shard in snapshot.shards if shard.state == "ready"],
         "assigned": [shard.partition for shard in snapshot.shards],
         "lag": lag(snapshot),
+        "cython": streams._CStreamIterator is not None,
     }
     print(json.dumps(told), flush=True)
 

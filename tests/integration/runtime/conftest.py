@@ -1,12 +1,13 @@
 """One suite over two brokers: Apache Kafka, and the embedded one for what a single worker needs (ADR 0002).
 
-A test that the embedded broker cannot pass says why: `@pytest.mark.only_kafka("reason")`. Every test has a deployment of
-its own on the session's broker.
+A test that the embedded broker cannot pass says why: `@pytest.mark.only_kafka("reason")`.
+Every test has a deployment of its own on the session's broker.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -20,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "servers" not in metafunc.fixturenames:
+    if "broker" not in metafunc.fixturenames:
         return
     brokers = [pytest.param("kafka", marks=pytest.mark.kafka)]
     excluded = list(metafunc.definition.iter_markers("only_kafka"))
@@ -29,21 +30,28 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         assert reason
     if not excluded:
         brokers.append(pytest.param("embedded"))
-    metafunc.parametrize("servers", brokers, indirect=True, scope="session")
+    metafunc.parametrize("broker", brokers, indirect=True, scope="session")
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Its address, and the shortest session (seconds) that it lets a member of a group have."""
+
+    servers: str
+    session_timeout: float
 
 
 @pytest.fixture(scope="session")
-def servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a broker that lives as long as the session."""
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     if request.param == "kafka":
-        yield request.getfixturevalue("kafka").bootstrap_servers
+        yield Broker(request.getfixturevalue("kafka").bootstrap_servers, 3.0)
         return
-    broker = EmbeddedBroker(tmp_path_factory.mktemp("embedded"))
-    run_apart(broker.start())
-    yield broker.bootstrap_servers
-    run_apart(broker.stop())
+    embedded = EmbeddedBroker(tmp_path_factory.mktemp("embedded"))
+    run_apart(embedded.start())
+    yield Broker(embedded.bootstrap_servers, 6.0)
+    run_apart(embedded.stop())
 
 
 @pytest.fixture
-def deployment(servers: str) -> Deployment:
-    return Deployment(new_settings(servers))
+def deployment(broker: Broker) -> Deployment:
+    return Deployment(replace(new_settings(broker.servers), session_timeout=broker.session_timeout))

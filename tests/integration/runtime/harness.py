@@ -28,9 +28,7 @@ from tests.oracle.murmur2 import partition_of
 LIMIT_S = 60.0
 T0_MS = 1_772_323_200_000  # 2026-03-01T00:00:00Z
 _numbers = itertools.count(1)
-_urls = (
-    f"http://127.0.0.1:{port}" for port in itertools.count(40_000)
-)  # names of workers; nobody listens there
+_urls = (f"http://127.0.0.1:{port}" for port in itertools.count(40_000))  # names of workers; nobody listens there
 
 
 @dataclass(frozen=True)
@@ -181,26 +179,20 @@ class Deployment:
 
     async def until_counted(self, records: int) -> WorkerSnapshot:
         """A snapshot in which so many records of the log have been counted, and every shard has come to rest."""
-        return await self.until(
-            lambda snapshot: counted(snapshot) >= records and lag(snapshot) == 0 and self._rests()
-        )
+        return await self.until(lambda snapshot: counted(snapshot) >= records and lag(snapshot) == 0 and self._rests())
 
     def _rests(self) -> bool:
         """No shard has buckets still to roll up: the state depends on what was read, no longer on when."""
         assert self.newest is not None
         rolled = Grid.at(self.newest.now).rolled
         shards = self.running.shards if self.running else None
-        return shards is not None and all(
-            owner.shard.grid.rolled == rolled for owner in shards.owners.values()
-        )
+        return shards is not None and all(owner.shard.grid.rolled == rolled for owner in shards.owners.values())
 
 
 def counted(snapshot: WorkerSnapshot) -> int:
     """What the state itself says was read; a re-routed record is read twice, and counted here once."""
     views = [shard.view for shard in snapshot.shards if shard.view is not None]
-    return sum(
-        count for view in views for name, count in view.counts.items() if not name.endswith("/rerouted")
-    )
+    return sum(count for view in views for name, count in view.counts.items() if not name.endswith("/rerouted"))
 
 
 def lag(snapshot: WorkerSnapshot) -> int | None:
@@ -232,7 +224,8 @@ def sums(snapshot: WorkerSnapshot) -> dict[int, Any]:
 class ChildWorker:
     """A worker in a process of its own, to be killed or stopped; it tells its newest snapshot in short."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = {**os.environ, "PYTHONPATH": os.getcwd(), **(environment or {})}
         self._settings = replace(deployment.settings, advertised_url=next(_urls))
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -243,7 +236,7 @@ class ChildWorker:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.integration.runtime.child", json.dumps(asdict(self._settings)),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": os.getcwd()},
+            env=self._environment,
         )  # fmt: skip
         self._listening = asyncio.create_task(self._listen())
         return self

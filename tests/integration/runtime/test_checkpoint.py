@@ -5,10 +5,26 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from aiokafka.producer import sender
 
-from stream.runtime.checkpoint import CheckpointWriter, OutRecord, UnknownOutcome
+from stream.runtime.checkpoint import MARKERS_PAUSE_S, CheckpointWriter, OutRecord, UnknownOutcome
 from stream.runtime.failure import WorkerFailure
+from stream.runtime.settings import RuntimeSettings
 from tests.integration.runtime.harness import Deployment, create_topic, created, delete_topic, event, lag
+
+
+def test_the_pause_between_transactions_that_a_writer_shortens_is_one_that_aiokafka_makes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Setting a module's attribute that nobody reads any more would go unnoticed."""
+    monkeypatch.setattr(sender, "BACKOFF_OVERRIDE", 0.02)  # raises if there is none
+
+    async def make_writer() -> None:
+        CheckpointWriter(RuntimeSettings("127.0.0.1:1"), 0)
+
+    asyncio.run(make_writer())
+    assert sender.BACKOFF_OVERRIDE == MARKERS_PAUSE_S
+    assert "BACKOFF_OVERRIDE" in sender.AddPartitionsToTxnHandler.handle_response.__code__.co_names
 
 
 def test_a_checkpoint_of_five_megabytes_with_one_record_of_three_is_written_whole(
@@ -67,6 +83,7 @@ def test_a_checkpoint_whose_dead_letter_is_refused_leaves_nothing_behind(deploym
     asyncio.run(scenario())
 
 
+@pytest.mark.only_kafka("asking the embedded broker for a missing topic creates it")
 def test_a_worker_that_cannot_write_its_dead_letters_stops_rather_than_drops(
     deployment: Deployment,
 ) -> None:

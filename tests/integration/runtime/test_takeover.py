@@ -28,11 +28,7 @@ async def commit_nonsense(deployment: Deployment, offset: int) -> None:
         bootstrap_servers=settings.bootstrap_servers, group_id=settings.app_id, enable_auto_commit=False
     )
     await consumer.start()
-    tps = [
-        TopicPartition(settings.topic(source), n)
-        for source in settings.sources
-        for n in range(settings.partitions)
-    ]
+    tps = [TopicPartition(settings.topic(source), n) for source in settings.sources for n in range(settings.partitions)]
     consumer.assign(tps)
     await consumer.commit(dict.fromkeys(tps, offset))
     await consumer.stop()
@@ -113,6 +109,10 @@ def test_records_that_retention_removed_unread_are_counted_and_the_rest_is_read(
     asyncio.run(scenario())
 
 
+@pytest.mark.only_kafka(
+    "the embedded broker names aborted transactions from before the offset asked for, so a reader skips what the same "
+    "producer committed after them"
+)
 def test_control_records_at_the_end_of_a_source_leave_no_lag(deployment: Deployment) -> None:
     async def scenario() -> None:
         settings = deployment.settings
@@ -124,9 +124,7 @@ def test_control_records_at_the_end_of_a_source_leave_no_lag(deployment: Deploym
             await deployment.produce_in_transactions([created("T-3", customer)])
             snapshot = await deployment.until_counted(4)
         assert lag(snapshot) == 0
-        (tickets,) = [
-            source for source in snapshot.sources if source.topic == "tickets" and source.partition == 0
-        ]
+        (tickets,) = [source for source in snapshot.sources if source.topic == "tickets" and source.partition == 0]
         # Each record takes four offsets: itself and its commit, the aborted copy and its abort. The last one is at 12.
         assert tickets.applied_offset == 13
 

@@ -230,3 +230,16 @@ def test_a_table_of_entities_reads_like_a_mapping():
     assert table["A"].state.created == START
     with pytest.raises(KeyError):
         table["C"]
+
+
+def test_a_review_of_an_erased_booking_is_joined_whichever_came_first():
+    """Whose an erased booking was, nobody knows, so the order of the topics must not show."""
+    posted = event("review.posted", 1, "R", rating=5, site="maps", booking_id="B", customer="other")
+    gone = (booked(0), event("booking.deleted", 2, "B", reason="privacy"))
+    before, after = World(), World()
+    before.put(*gone, posted)
+    after.put(gone[0], posted)
+    assert after.live("unjoined") == 1
+    after.put(gone[1])
+    assert before.live("unjoined") == after.live("unjoined") == 0
+    assert before.shard.store == after.shard.store
