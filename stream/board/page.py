@@ -9,6 +9,7 @@ from stream.board import api
 from stream.domain.kpis import CATALOGUE, Kpi
 from stream.metrics.model import WorkerSnapshot
 from stream.metrics.tally import Teller
+from stream.metrics.wording import NO_VALUE, duration
 
 _LINKS = {
     "/metrics": "the Prometheus scrape page",
@@ -17,7 +18,6 @@ _LINKS = {
     "/readyz": "are its numbers complete and fresh?",
 }
 
-NO_VALUE = "-"
 
 _FRAME = """<!doctype html>
 <html lang="en">
@@ -85,12 +85,4 @@ def show(kpi: Kpi, figure: Any) -> str:
         return NO_VALUE
     if kpi.shape == "ratio":
         return f"{result:.1%}"
-    return _duration(result) if kpi.shape == "time" else f"{result:.2f}"
-
-
-def _duration(seconds: float) -> str:
-    """Return a duration in the unit that keeps it between 1 and about 100."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
+    return duration(result) if kpi.shape == "time" else f"{result:.2f}"

@@ -12,6 +12,7 @@ from stream.domain.kpis import KPIS, Kpi, value
 from stream.events.values import MICRO
 from stream.metrics.model import WorkerSnapshot
 from stream.metrics.tally import TOTAL, Tallies, Tally, Teller, live_sum
+from stream.metrics.wording import NO_VALUE, duration
 
 WINDOWS = ("1h", "24h", "30d")
 ROWS = (
@@ -79,20 +80,12 @@ def figure(kpi: Kpi, tally: Tally, tallies: Tallies) -> str:
     """Return a KPI's figure for people; "-" where it has no value."""
     if kpi.shape == "money":
         sums = [(value(kpi, tally.parts(kpi, TOTAL, currency)), currency) for currency in tallies.currencies]
-        return ", ".join(f"{amount:,.0f} {currency}" for amount, currency in sums) or "-"
+        return ", ".join(f"{amount:,.0f} {currency}" for amount, currency in sums) or NO_VALUE
     number = value(kpi, tally.parts(kpi))
     if number is None:
-        return "-"
+        return NO_VALUE
     if kpi.shape in ("count", "live"):
         return f"{number:,}"
     if kpi.shape == "ratio":
         return f"{number:.1%}"
     return duration(number) if kpi.shape == "time" else f"{number:.1f}"
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in its natural unit."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"

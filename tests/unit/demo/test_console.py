@@ -8,12 +8,13 @@ import orjson
 import pytest
 from rich.console import Console
 
-from stream.demo.console import ROWS, WINDOWS, Board, duration
+from stream.demo.console import ROWS, WINDOWS, Board
 from stream.demo.simulator import traffic
 from stream.domain.kpis import KPIS
 from stream.events.values import MICRO
 from stream.metrics.model import ShardSnapshot, SourceSnapshot, WorkerSnapshot
 from stream.metrics.tally import WINDOW_NAMES
+from stream.metrics.wording import duration
 from tests.support.core import run
 
 START = 1_772_355_600_000_000
