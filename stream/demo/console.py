@@ -20,6 +20,7 @@ ROWS = (
     *("nps", "mean_rating", "bookings_created", "cancellation_rate", "revenue"),
 )
 LINE = ("first_response_time", "complaint_rate", "csat", "nps", "revenue")  # of 24 h
+CATCHING_UP = 1_000  # messages behind, from which on figures across topics would mislead
 
 
 class Board:
@@ -50,6 +51,9 @@ class Board:
         tallies = self._teller.tell(snapshot)
         day = tallies.windows.get("24h")
         figures = [f"{name} {figure(KPIS[name], day, tallies)}" for name in LINE] if day else []
+        if lag(snapshot) > CATCHING_UP:
+            # Tickets may be read ahead of bookings: a ratio of the two would be true of the offsets alone.
+            figures = ["catching up"]
         return " | ".join((self._work(snapshot, tallies), *figures))
 
     def _work(self, snapshot: WorkerSnapshot, tallies: Tallies) -> str:
@@ -58,9 +62,13 @@ class Board:
         then, before = self._seen or (snapshot.time, total)
         self._seen = (snapshot.time, total)
         rate = (total - before) * MICRO / (snapshot.time - then) if snapshot.time > then else 0.0
-        lag = sum(source.lag_messages or 0 for source in snapshot.sources)
         active = value(KPIS["tickets_active"], live_sum(tallies).parts(KPIS["tickets_active"]))
-        return f"{applied(snapshot):,} events applied, {rate:,.0f}/s, lag {lag:,}, {active:,} tickets active"
+        return f"{applied(snapshot):,} events applied, {rate:,.0f}/s, lag {lag(snapshot):,}, {active:,} tickets active"
+
+
+def lag(snapshot: WorkerSnapshot) -> int:
+    """Return the number of messages still to read."""
+    return sum(source.lag_messages or 0 for source in snapshot.sources)
 
 
 def applied(snapshot: WorkerSnapshot) -> int:

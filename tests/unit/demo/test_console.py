@@ -6,6 +6,7 @@ from itertools import islice
 
 import orjson
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from stream.demo.console import ROWS, WINDOWS, Board
@@ -67,6 +68,13 @@ def test_the_line_says_the_same_in_one_line(snapshot: WorkerSnapshot) -> None:
     line = Board().line(snapshot)
     assert line.startswith(drawn(Board(), snapshot)[0].rstrip())
     assert "\n" not in line
+
+
+def test_while_catching_up_the_line_shows_no_figures(snapshot: WorkerSnapshot) -> None:
+    behind = structs.replace(snapshot.sources[0], lag_messages=20_000)
+    line = Board().line(structs.replace(snapshot, sources=(behind,)))
+    assert line.endswith(" | catching up")
+    assert "complaint_rate" not in line
 
 
 def test_before_the_first_snapshot_there_is_nothing_to_show() -> None:
