@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from typing import IO, TypeVar, cast
+from typing import IO, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rich.console import Console
@@ -24,8 +24,6 @@ from stream.domain.report import Ledgers, Period, periods, rows, splittable, who
 from stream.events.event import Event, Rejected
 from stream.events.values import DAY_US, micros
 from stream.ingest.decode import decode
-
-_T = TypeVar("_T")
 
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_PERIODS = 10_000  # 27 years of days
@@ -57,12 +55,12 @@ def run(args: argparse.Namespace) -> int:
     zone = _zone(args.tz)
     group = _group(args.group)
     start, end, as_of = (_moment(text, zone) for text in (args.start, args.end, args.as_of))
-    ledgers = _read(args.files, as_of)
+    ledgers, refused = _read(args.files, as_of)
     cut = _periods(ledgers, (start, end), args.by, zone)
-    with _progress("computing", len(ledgers)) as advance:
-        table = rows(advance(iter(ledgers)), cut, group) if cut else []
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        table = rows(bar.track(ledgers, total=len(ledgers), description="computing"), cut, group) if cut else []
     sys.stdout.write(FORMATS[args.format](table, zone))
-    return 1 if ledgers.refused and not ledgers.applied else 0
+    return 1 if refused and not ledgers.applied else 0
 
 
 def _periods(ledgers: Ledgers, asked: tuple[int | None, int | None], by: str, zone: ZoneInfo) -> list[Period]:
@@ -78,7 +76,8 @@ def _periods(ledgers: Ledgers, asked: tuple[int | None, int | None], by: str, zo
     return periods(start, end, by, zone)  # type: ignore[arg-type]  # argparse admits only the four
 
 
-def _read(files: list[str], as_of: int | None) -> Ledgers:
+def _read(files: list[str], as_of: int | None) -> tuple[Ledgers, int]:
+    """Return the events of *files* and the number of lines refused; standard error tells what became of the lines."""
     ledgers, refused, later = Ledgers(), Counter[str](), 0
     first = ""
     for name in files:
@@ -92,14 +91,13 @@ def _read(files: list[str], as_of: int | None) -> Ledgers:
                     later += 1
                 else:
                     ledgers.add(item)
-    ledgers.refused = sum(refused.values())
     notes = [f"{ledgers.applied} events", f"{ledgers.duplicates} duplicates"]
     notes += [f"{later} after --as-of"] * bool(later)
     notes += [f"{number} refused as {reason}" for reason, number in sorted(refused.items())]
     print(f"deskpulse report: {', '.join(notes)}", file=sys.stderr)
     if first:
         print(f"deskpulse report: the first refused: {first}", file=sys.stderr)
-    return ledgers
+    return ledgers, sum(refused.values())
 
 
 def _lines(name: str) -> Iterator[tuple[int, bytes]]:
@@ -123,24 +121,6 @@ def _opened(name: str) -> Iterator[IO[bytes]]:
         raw = sys.stdin.buffer if name == "-" else stack.enter_context(open(name, "rb"))
         packed = raw.peek(2)[:2] == GZIP_MAGIC  # type: ignore[union-attr]  # both are buffered readers
         yield cast("IO[bytes]", stack.enter_context(gzip.open(raw)) if packed else raw)
-
-
-class _progress:  # noqa: N801  # reads as a function where it is used
-    """A progress bar on a terminal's standard error, nothing elsewhere."""
-
-    def __init__(self, text: str, total: int) -> None:
-        self._text, self._total = text, total
-        self._bar = Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-
-    def __enter__(self) -> _progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, items: Iterator[_T]) -> Iterator[_T]:
-        return iter(self._bar.track(items, total=self._total, description=self._text))
 
 
 def _zone(name: str) -> ZoneInfo:

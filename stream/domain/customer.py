@@ -6,14 +6,11 @@ events may come in any order.
 
 from __future__ import annotations
 
-import struct
-
 import msgspec
 from msgspec import Struct
 
+from stream.domain.entity import body, prefix
 from stream.events.registry import Kind
-
-_PREFIX = struct.Struct(">q?")  # as an entity's record begins: newest event time, open
 
 
 class Customer(Struct, array_like=True, gc=False):
@@ -41,7 +38,7 @@ class Customer(Struct, array_like=True, gc=False):
 
     def record(self) -> bytes:
         """Return the bytes that `load` reads; a customer is never open, so it expires with its last event."""
-        return _PREFIX.pack(self.last, False) + _ENCODE(self)
+        return prefix(self.last, False) + _ENCODE(self)
 
 
 _ENCODE = msgspec.msgpack.Encoder(order="sorted").encode
@@ -50,4 +47,4 @@ _DECODE = msgspec.msgpack.Decoder(Customer).decode
 
 def load(record: bytes) -> Customer:
     """Decode a customer from its record."""
-    return _DECODE(memoryview(record)[_PREFIX.size :])
+    return _DECODE(body(record))

@@ -84,7 +84,7 @@ class Entity:
     @classmethod
     def load(cls, kind: Kind, record: bytes, full_chunk: Callable[[int], bytes]) -> Entity:
         """Decode an entity from its record; *full_chunk* returns a full chunk by number."""
-        header = _DECODE_HEADER(memoryview(record)[_PREFIX.size :])
+        header = _DECODE_HEADER(body(record))
         entity = cls(kind, header.key)
         entity.newest, _ = read_prefix(record)
         entity.events = header.events
@@ -192,9 +192,14 @@ def read_prefix(record: bytes) -> tuple[int, bool]:
     return newest, is_open
 
 
+def body(record: bytes) -> memoryview:
+    """Return what follows the prefix of a record."""
+    return memoryview(record)[_PREFIX.size :]
+
+
 def owner_of(stub: bytes) -> str:
     """Return the customer of the stub that `Entity.summary` left."""
-    return _DECODE_STUB(memoryview(stub)[_PREFIX.size :])[0]
+    return _DECODE_STUB(body(stub))[0]
 
 
 def _collect(net: Net, sign: int) -> Emit:

@@ -43,7 +43,6 @@ class Ledgers:
         self._chunks: dict[tuple[Kind, bytes], list[bytes]] = {}
         self.applied = 0
         self.duplicates = 0
-        self.refused = 0  # lines that were no event, as their reader counted them
         self.first: int | None = None  # the earliest and the latest event time, microseconds UTC
         self.last: int | None = None
 
