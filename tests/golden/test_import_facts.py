@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from statistics import fmean, median
@@ -22,28 +23,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "stream" / "demo" / "data"
-MAIN = "import sys; from stream.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 # The contract's life-cycle rank, for events of equal time and sequence.
 RANK = {"created": 0, "updated": 1, "assigned": 1, "message": 2, "status_changed": 4}
 
 Event = dict[str, Any]
+Imported = Callable[[str, str], Path]  # the fixture: mapping, source -> events
 
 
-@pytest.fixture(scope="session")
-def data() -> Path:
-    folder = Path(os.environ.get("DESKPULSE_DATA", ROOT.parent / "shared" / "data"))
-    if not (folder / "tickets_uci_incident").is_dir():
-        pytest.skip(f"THE FACTS ARE NOT CHECKED: no data in {folder}; set DESKPULSE_DATA")
-    return folder
-
-
-def imported(mapping: str, source: Path, out: Path) -> list[Event]:
-    """Run ``deskpulse import`` as a user does and return its events; every row must be taken."""
-    command = [sys.executable, "-c", MAIN, "import", "--mapping", mapping, str(source), "--out", str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-    with out.open(encoding="utf-8") as lines:
+def read(events: Path) -> list[Event]:
+    """Return the events of an imported file."""
+    with events.open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 
@@ -88,9 +78,9 @@ KNOWN = {
 
 
 @pytest.mark.parametrize("mapping", KNOWN)
-def test_incidents_give_the_known_resolution_times(data: Path, tmp_path: Path, mapping: str) -> None:
+def test_incidents_give_the_known_resolution_times(imported: Imported, mapping: str) -> None:
     known = KNOWN[mapping]
-    found = ledgers(imported(mapping, data / "tickets_uci_incident", tmp_path / "events.jsonl"))
+    found = ledgers(read(imported(mapping, "tickets_uci_incident")))
     hours = [h for h in (hours_to(ledger, status="resolved") for ledger in found.values()) if h is not None]
     replies = [h for h in (hours_to(ledger, author="agent") for ledger in found.values()) if h is not None]
 
@@ -108,9 +98,9 @@ def test_incidents_give_the_known_resolution_times(data: Path, tmp_path: Path, m
         assert sum(reopened(ledger) for ledger in found.values()) == 276
 
 
-def test_hotel_bookings_give_the_known_outcomes_and_revenue(data: Path, tmp_path: Path) -> None:
-    facts = json.loads((data / "hotel_bookings_facts.json").read_text())
-    events = imported("hotel-bookings", data / "bookings_hotel", tmp_path / "events.jsonl")
+def test_hotel_bookings_give_the_known_outcomes_and_revenue(data_folder: Path, imported: Imported) -> None:
+    facts = json.loads((data_folder / "hotel_bookings_facts.json").read_text())
+    events = read(imported("hotel-bookings", "bookings_hotel"))
     amounts = {event["subject"]: event["data"] for event in events if event["type"] == "booking.created"}
     stayed = [event["subject"] for event in events if event["type"] == "booking.completed"]
     channels = Counter(booking["channel"] for booking in amounts.values())
@@ -125,8 +115,8 @@ def test_hotel_bookings_give_the_known_outcomes_and_revenue(data: Path, tmp_path
     assert channels == {name: row["bookings"] for name, row in facts["by_distribution_channel"].items()}
 
 
-def test_olist_orders_and_reviews_give_the_known_ratings_and_lateness(data: Path, tmp_path: Path) -> None:
-    events = imported("olist", data / "bookings_reviews_olist_random5000", tmp_path / "events.jsonl")
+def test_olist_orders_and_reviews_give_the_known_ratings_and_lateness(imported: Imported) -> None:
+    events = read(imported("olist", "bookings_reviews_olist_random5000"))
     by_type: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         by_type[event["type"]].append(event)
@@ -146,9 +136,9 @@ def test_olist_orders_and_reviews_give_the_known_ratings_and_lateness(data: Path
     )
 
 
-def test_the_committed_sample_is_what_its_script_makes_of_the_data(data: Path, tmp_path: Path) -> None:
+def test_the_committed_sample_is_what_its_script_makes_of_the_data(data_folder: Path, tmp_path: Path) -> None:
     script = ROOT / "tests" / "tools" / "make_sample.py"
-    command = [sys.executable, str(script), str(data), str(tmp_path)]
+    command = [sys.executable, str(script), str(data_folder), str(tmp_path)]
     subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True, timeout=240)
 
     for name in ("tickets.jsonl.gz", "bookings.jsonl.gz"):

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from tests.support.data import imported, report
+from tests.support.data import report
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +25,8 @@ def total(events):
     return row["kpis"]
 
 
-def test_uci_by_column_gives_the_published_resolution_times(data_folder, tmp_path, uci_facts):
-    kpis = total(imported("uci-incident-column", data_folder / "tickets_uci_incident", tmp_path))
+def test_uci_by_column_gives_the_published_resolution_times(imported, uci_facts):
+    kpis = total(imported("uci-incident-column", "tickets_uci_incident"))
     facts = uci_facts["resolution_hours_opened_to_resolved"]
     took = kpis["resolution_time"]
     assert kpis["tickets_created"] == uci_facts["incidents"]
@@ -40,9 +40,9 @@ def test_uci_by_column_gives_the_published_resolution_times(data_folder, tmp_pat
     assert kpis["first_response_time"]["count"] == first["n"] - first["negative"]  # a negative one gives no sample
 
 
-def test_uci_by_audit_reopens_276_tickets(data_folder, tmp_path):
+def test_uci_by_audit_reopens_276_tickets(imported):
     # 24,905 and 276 stand in the data's README: resolved -> any active status, or closed -> open, by time and sequence.
-    kpis = total(imported("uci-incident-audit", data_folder / "tickets_uci_incident", tmp_path))
+    kpis = total(imported("uci-incident-audit", "tickets_uci_incident"))
     assert kpis["tickets_resolved"] == 24_905
     assert kpis["tickets_reopened"] == 276
     assert kpis["resolution_time"]["p50"] / 3600 == pytest.approx(13.88, abs=0.005)
@@ -50,8 +50,8 @@ def test_uci_by_audit_reopens_276_tickets(data_folder, tmp_path):
     assert kpis["resolved_within_24h"]["value"] == pytest.approx(0.5519, abs=5e-5)
 
 
-def test_hotel_bookings_give_the_published_cancellations_in_all_and_by_channel(data_folder, tmp_path, hotel_facts):
-    events = imported("hotel-bookings", data_folder / "bookings_hotel", tmp_path)
+def test_hotel_bookings_give_the_published_cancellations_in_all_and_by_channel(imported, hotel_facts):
+    events = imported("hotel-bookings", "bookings_hotel")
     kpis, facts = total(events), hotel_facts["all"]
     cancelled, no_show = kpis["cancellation_rate"], kpis["no_show_rate"]
     assert kpis["bookings_created"] == cancelled["denominator"] == facts["bookings"]
@@ -65,16 +65,16 @@ def test_hotel_bookings_give_the_published_cancellations_in_all_and_by_channel(d
         assert by_channel[channel]["bookings_no_show"] == facts["no_show"]
 
 
-def test_olist_reviews_give_the_published_means(data_folder, tmp_path):
-    kpis = total(imported("olist", data_folder / "bookings_reviews_olist_random5000", tmp_path))
+def test_olist_reviews_give_the_published_means(imported):
+    kpis = total(imported("olist", "bookings_reviews_olist_random5000"))
     assert kpis["reviews"] == 4_988
     assert kpis["mean_rating"]["value"] == pytest.approx(4.1193, abs=5e-5)
     assert kpis["negative_feedback_rate"]["value"] == pytest.approx(0.1385, abs=5e-5)
     assert kpis["positive_review_rate"]["value"] == pytest.approx(0.7821, abs=5e-5)
 
 
-def test_weeks_add_up_to_the_total(data_folder, tmp_path):
-    events = imported("uci-incident-audit", data_folder / "tickets_uci_incident", tmp_path)
+def test_weeks_add_up_to_the_total(imported):
+    events = imported("uci-incident-audit", "tickets_uci_incident")
     weeks = report(events, "--by", "week")
     whole = total(events)
     for kpi in ("tickets_created", "tickets_resolved", "tickets_reopened"):

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -22,19 +21,6 @@ def found_data() -> Path | None:
     """Return the folder of the full data sets: DESKPULSE_DATA, else ../shared/data beside the project, else None."""
     folder = Path(os.environ.get("DESKPULSE_DATA") or ROOT.parent / "shared" / "data")
     return folder if folder.is_dir() else None
-
-
-@cache
-def _imported(mapping: str, source: Path, out: Path) -> Path:
-    done = deskpulse("import", "--mapping", mapping, source, "--out", out)
-    assert done.returncode == 0, done.stderr
-    return out
-
-
-def imported(mapping: str, source: Path, folder: Path) -> Path:
-    """Return the events of a source, imported once a session."""
-    shared = folder.parent.parent / f"{mapping}.jsonl"
-    return _imported(mapping, source, shared)
 
 
 def report(events: Path, *arguments: str) -> list[dict]:
