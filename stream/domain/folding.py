@@ -1,12 +1,13 @@
 """The fold of one batch: what each record does to its entity, its customer and the buckets.
 
-`Folding.step` takes one record, `Folding.finish` returns the overlay. Nothing here changes the shard: reads go to this
-batch's own changes first, then to the overlay in flight, then to the shard.
+`Folding.steps` takes records, as often as need be, `Folding.finish` returns the overlay. Nothing here changes the
+shard: reads go to this batch's own changes first, then to the overlay in flight, then to the shard.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -68,8 +69,18 @@ class Folding:
         if grid.rolled > rolled:
             self._layers.roll(grid)
 
-    def step(self, index: int, record: Record) -> None:
-        """Fold one record, the *index*-th of the batch. Whatever it raises leaves only this object spoilt."""
+    def steps(self, records: Sequence[Record], first: int = 0) -> None:
+        """Fold records; the first of them is the *first*-th of the batch.
+
+        Raises FoldError with the index of a record that cannot be folded; only this object is spoilt then.
+        """
+        for index, record in enumerate(records, first):
+            try:
+                self._step(index, record)
+            except Exception as error:  # whatever an event does to the fold, it alone becomes a dead letter
+                raise FoldError(index, Reason.FOLD_ERROR, type(error).__name__) from error
+
+    def _step(self, index: int, record: Record) -> None:
         self._index = index
         self._last[record.source] = record
         self._newest[record.source] = max(self._newest.get(record.source, record.timestamp), record.timestamp)

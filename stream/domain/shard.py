@@ -14,9 +14,9 @@ from msgspec import Struct
 from stream.domain import bucketlog, entity
 from stream.domain.folding import EXPIRY_STEP, FUTURE, Folding
 from stream.domain.keys import BUCKET, CUSTOMER, ENTITY, OFFSETS_KEY, STUB, UNJOINED
-from stream.domain.overlay import META_DECODER, STATE_VERSION, FoldError, Meta, Overlay, Position, Record
+from stream.domain.overlay import META_DECODER, STATE_VERSION, Meta, Overlay, Position, Record
 from stream.domain.windows import Bucket, Buckets, Grid, Series, Sums, WindowTable
-from stream.events.event import Event, Reason
+from stream.events.event import Event
 from stream.events.values import DAY_US
 
 HORIZON = 35 * DAY_US
@@ -72,18 +72,18 @@ class Shard:
         base: Overlay | None = None,
         at_end: frozenset[str] = frozenset(),
     ) -> Overlay:
-        """Return what *batch* changes as of *now* (microseconds UTC), on top of *base*, the overlay in flight.
-
-        *at_end* names the sources read to their end: they do not hold back log time. An empty batch is a tick. The
-        shard is not changed. Raises FoldError with the index of a record that cannot be folded.
-        """
-        folding = Folding(self, now, base, at_end)
-        for index, record in enumerate(batch):
-            try:
-                folding.step(index, record)
-            except Exception as error:  # whatever an event does to the fold, it alone becomes a dead letter
-                raise FoldError(index, Reason.FOLD_ERROR, type(error).__name__) from error
+        """Return what *batch* changes, all at once; see `begin`. An empty batch is a tick. Raises FoldError."""
+        folding = self.begin(now, base, at_end)
+        folding.steps(batch)
         return folding.finish()
+
+    def begin(self, now: int, base: Overlay | None = None, at_end: frozenset[str] = frozenset()) -> Folding:
+        """Return the fold of a batch as of *now* (microseconds UTC), on top of *base*, the overlay in flight.
+
+        *at_end* names the sources read to their end: they do not hold back log time. Nothing in it changes the shard,
+        and the shard must not be changed before it is finished, but views may be taken.
+        """
+        return Folding(self, now, base, at_end)
 
     def merge(self, overlay: Overlay) -> None:
         """Make *overlay* part of the state. Only after its transaction has committed."""

@@ -13,7 +13,7 @@ from stream.runtime.settings import RuntimeSettings
 from stream.runtime.shards import Shards
 from stream.runtime.transport import BatchTopic, BatchTransport
 
-BUFFERED_BATCHES = 4  # per agent; with batches of at most 500 records some 0.5 MiB
+BUFFERED_BATCHES = 4  # per agent; with batches of at most 2,000 records some 2 MiB
 
 
 class App(faust.App):  # type: ignore[misc] # Faust ships no types.
@@ -41,7 +41,7 @@ def create_app(settings: RuntimeSettings, shards: Shards) -> App:
         broker_session_timeout=settings.session_timeout,
         broker_heartbeat_interval=settings.heartbeat,
         broker_rebalance_timeout=settings.rebalance_timeout,
-        broker_max_poll_records=settings.batch_records,
+        broker_max_poll_records=settings.fetch_records,
         canonical_url=settings.advertised_url,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.instance_id,

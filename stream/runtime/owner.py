@@ -26,6 +26,9 @@ from stream.runtime.transport import Batch
 
 log = logging.getLogger(__name__)
 
+# Records folded before the event loop gets its turn, so that a snapshot is due no later than some 20 ms.
+SLICE_RECORDS = 500
+
 
 class Sources(Protocol):
     """What an owner asks of the reading side."""
@@ -208,7 +211,10 @@ class Owner:
         return taken
 
     async def _fold(self, batches: list[Batch], base: Overlay | None) -> Folded:
-        records = [record for batch in batches for record in self._intake.read(batch)]
+        records: list[Record] = []
+        for batch in batches:
+            records += self._intake.read(batch)
+            await _breathe()
         for record in records:
             if isinstance(record.item, Event) and record.item.time <= record.timestamp + FUTURE:
                 self._clock.saw(record.item.time)
@@ -227,7 +233,11 @@ class Owner:
         at_end = self._read_to_end()
         while True:
             try:
-                overlay = self.shard.fold(records, self._clock.now(), base, at_end)
+                folding = self.shard.begin(self._clock.now(), base, at_end)
+                for first in range(0, len(records), SLICE_RECORDS):
+                    folding.steps(records[first : first + SLICE_RECORDS], first)
+                    await _breathe()
+                overlay = folding.finish()
             except FoldError as error:
                 record = records[error.index]
                 if isinstance(record.item, Rejected):

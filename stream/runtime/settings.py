@@ -36,9 +36,11 @@ class RuntimeSettings:
     rebalance_timeout: float = 30.0
     instance_id: str | None = None  # static group membership
     advertised_url: str = "http://127.0.0.1:6066"  # unique per worker: the assignor insists, and peers ask there
-    # A fold of so many takes some 30 ms, which is how late a snapshot can be; 2,000 took a fifth less CPU.
-    batch_records: int = 500
-    batch_bytes: int = 524_288  # of input in one checkpoint; one larger fetched batch may exceed it
+    fetch_records: int = 2_000  # in one batch at the most
+    # Of input in one checkpoint; one larger fetched batch may exceed it. What is changed several times is written once,
+    # so large checkpoints save writes: 8,000 records take a quarter less CPU per event than 2,000.
+    batch_records: int = 8_000
+    batch_bytes: int = 4_194_304
     tick: float = 5.0  # an idle shard is folded with nothing this often, so that buckets roll and entities seal
     snapshot_interval: float = 0.1  # the design promises snapshots of at most 200 ms, also while folds hold them up
     stall_limit: float = 300.0  # a worker with lag and without progress for so long ends, to be started anew

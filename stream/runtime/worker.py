@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -28,6 +29,9 @@ log = logging.getLogger(__name__)
 # Of the stop deadline; what is left is for the shards' last checkpoints before and for closing after it.
 FAUST_STOP_SHARE = 0.5
 SUPERVISE_EVERY_S = 0.5
+# The state has no cycles, so the collector finds nothing in it, however often it looks. Measured while a state grows:
+# Python's own 700, 10, 10 cost a seventh of the worker's CPU.
+COLLECTOR_THRESHOLDS = (20_000, 50, 50)
 # The last two are ours, but what they log is said by the Faust services that they derive from.
 NOISY = ("faust", "mode", "aiokafka", "kafka", "stream.runtime.app", "stream.runtime.transport")
 
@@ -133,6 +137,7 @@ class Worker:
 def run_worker(settings: RuntimeSettings, parts: Parts) -> int:
     """Run a worker until SIGINT or SIGTERM; return the exit code: 0 stopped, 1 failed (its reason on stderr)."""
     quiet_logs()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     try:
         asyncio.run(_run_with_signals(settings, parts))
     except WorkerFailure as failure:

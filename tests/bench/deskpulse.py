@@ -1,13 +1,16 @@
 """The whole deskpulse worker as a measured process: consumer, folds, transactions, snapshots, HTTP server.
 
-It tells its figures once all events are in committed checkpoints and in a snapshot, then answers scrapes until stopped.
+It tells which shards it has taken over, how far it is, and its figures once its events are in committed checkpoints and
+in a snapshot; it works and answers scrapes until it is stopped.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,44 +20,67 @@ from stream.domain.overlay import Overlay, Record
 from stream.domain.shard import Shard
 from stream.metrics.model import WorkerSnapshot
 from stream.runtime.worker import run_worker
-from tests.bench.meter import Meter, task, tell
+from tests.bench.meter import Meter, Task, task, tell
+
+Entry = tuple[bytes, bytes | None]
 
 
 class Gauge:
-    """Measures from the first fold of an event to the snapshot that holds all events."""
+    """Measures each stage of a task from the first fold of its events to the snapshot that holds all of them."""
 
-    def __init__(self, events: int, url: str) -> None:
-        self._events = events
+    def __init__(self, given: Task, url: str) -> None:
+        self._targets = [given.events, given.events + given.more] if given.more else [given.events]
         self._url = url
         self._meter = Meter()
-        self._begun = self._done = False
+        self._restoring = Meter()
+        self._begun = False
+        self._loop_lag = 0.0
+        self._ready: list[int] = []
+        self._restored: Counter[int] = Counter()
 
     def watch(self, shard: Shard) -> Shard:
-        """Start the measurement when the shard is first given events. Snapshots would tell it a checkpoint too late."""
-        fold = shard.fold
+        """See the shard's folds and what it is restored from. Snapshots would tell it a checkpoint too late."""
+        fold, restore = shard.fold, shard.restore
 
-        def first_fold(batch: Sequence[Record], *rest: Any) -> Overlay:
-            if batch:
-                shard.fold = fold  # type: ignore[method-assign] # From now on nothing stands in between.
-                if not self._begun:
-                    self._begun = True
-                    self._meter.start()
+        def begin_and_fold(batch: Sequence[Record], *rest: Any) -> Overlay:
+            if batch and not self._begun:
+                self._begun = True
+                self._meter.start()
+                tell(begun=time.time())
             return fold(batch, *rest)
 
-        shard.fold = first_fold  # type: ignore[assignment, method-assign]
+        def count_and_restore(records: Iterable[Entry]) -> None:
+            if not self._restored:
+                self._restoring.start()
+            entries = list(records)
+            self._restored[shard.partition] += len(entries)
+            restore(entries)
+
+        shard.fold = begin_and_fold  # type: ignore[assignment, method-assign]
+        shard.restore = count_and_restore  # type: ignore[method-assign]
         return shard
 
     def see(self, snapshot: WorkerSnapshot) -> None:
+        self._loop_lag = max(self._loop_lag, snapshot.loop_lag)
+        self._see_shards(snapshot)
         applied = sum(snapshot.events.values())
-        if self._done:
+        if self._targets and applied >= self._targets[0]:
+            self._meter.stop()
+            before = self._targets.pop(0)
+            checkpoints = snapshot.checkpoints.get("committed", 0)
+            tell(**self._meter.figures(), events=before, checkpoints=checkpoints, loop_lag=self._loop_lag)
+            self._begun, self._loop_lag = False, 0.0
+        elif self._begun:
+            tell(progress=applied, at=time.time(), cpu=time.process_time())
+
+    def _see_shards(self, snapshot: WorkerSnapshot) -> None:
+        ready = [shard.partition for shard in snapshot.shards if shard.state == "ready"]
+        if ready == self._ready or len(ready) < len(snapshot.shards):
             return
-        if applied < self._events:
-            tell(progress=applied)
-            return
-        self._meter.stop()
-        self._done = True
-        checkpoints = snapshot.checkpoints.get("committed", 0)
-        tell(**self._meter.figures(), events=applied, checkpoints=checkpoints, url=self._url)
+        self._ready = ready
+        self._restoring.stop()
+        restored, figures = self._restored.total(), self._restoring.figures()
+        tell(ready=ready, restored=restored, restoring=figures, at=time.time(), url=self._url, pid=os.getpid())
 
 
 def main() -> int:
@@ -65,7 +91,7 @@ def main() -> int:
         web=Web(port=0),
     )
     with node(config) as made:
-        gauge = Gauge(given.events, made.url)
+        gauge = Gauge(given, made.url)
 
         def publish(snapshot: WorkerSnapshot) -> None:
             made.latest.publish(snapshot)
