@@ -9,13 +9,13 @@ bucket is rolled up.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from typing import Any
 
 import msgspec
 
+from stream.domain.cells import Cell, Cells, pack, unpack
 from stream.domain.keys import BUCKET
-from stream.domain.windows import Bucket, Buckets, Cell, Sums
+from stream.domain.windows import Bucket, Buckets
 from stream.events.values import MICRO
 
 LogRecord = tuple[bytes, bytes | None]
@@ -32,17 +32,26 @@ def is_fine(bucket: Bucket) -> bool:
     return 0 < bucket[0] < FINE_BELOW
 
 
-def cell_record(bucket: Bucket, cell: Cell, sums: Sums) -> LogRecord:
-    """Return the record of a coarse bucket's cell; sums of (0, 0) are its tombstone."""
-    return BUCKET + _ENCODE((*bucket, *cell)), _ENCODE(sums) if sums != (0, 0) else None
+def cell_record(bucket: Bucket, cell: Cell, sums: int) -> LogRecord:
+    """Return the record of a coarse bucket's cell with its packed *sums*; 0 is its tombstone."""
+    return BUCKET + _ENCODE((*bucket, *cell)), _ENCODE(unpack(sums)) if sums else None
 
 
-def part_records(bucket: Bucket, number: int, cells: Mapping[Cell, Sums]) -> Iterator[LogRecord]:
-    """Yield the parts, from *number* on, that add *cells* to a fine bucket."""
-    rows = ((*cell, *sums) for cell, sums in cells.items())
-    while part := list(islice(rows, PART_CELLS)):
+def part_records(bucket: Bucket, number: int, changes: Mapping[int, int], cells: Cells) -> Iterator[LogRecord]:
+    """Yield the parts, from *number* on, that add *changes*, of numbered *cells*, to a fine bucket.
+
+    A part is a list of cell, count and total in turn.
+    """
+    encoded = cells.encoded
+    part: list[Any] = []
+    for cell, sums in changes.items():
+        part += (encoded[cell], *unpack(sums))
+        if len(part) == 3 * PART_CELLS:
+            yield part_key(bucket, number), _ENCODE(part)
+            number += 1
+            part.clear()
+    if part:
         yield part_key(bucket, number), _ENCODE(part)
-        number += 1
 
 
 def part_key(bucket: Bucket, number: int) -> bytes:
@@ -55,14 +64,18 @@ def apply(key: bytes, value: bytes | None, buckets: Buckets, parts: dict[Bucket,
     grain, start, *rest = _DECODE(key[1:])
     bucket = (grain, start)
     if not is_fine(bucket):
-        measure, place, labels = rest
-        sums: Any = _DECODE(value) if value is not None else (0, 0)
-        buckets.put(bucket, (measure, place, tuple(labels)), (sums[0], sums[1]))
+        buckets.put(bucket, _number(rest, buckets.cells), pack(*_DECODE(value)) if value is not None else 0)
     elif value is None:
         # All parts of a bucket go in one transaction, so the first tombstone stands for them all.
         buckets.drop(bucket)
         parts.pop(bucket, None)
     else:
-        rows = _DECODE(value)
-        buckets.add(bucket, {(name, place, tuple(labels)): (n, total) for name, place, labels, n, total in rows})
+        part = iter(_DECODE(value))
+        turns = zip(part, part, part, strict=True)
+        buckets.add(bucket, {_number(name, buckets.cells): pack(count, total) for name, count, total in turns})
         parts[bucket] = rest[0] + 1
+
+
+def _number(name: list[Any], cells: Cells) -> int:
+    measure, place, labels = name
+    return cells.number((measure, place, tuple(labels)))

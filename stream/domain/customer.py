@@ -9,12 +9,20 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from stream.domain.entity import body, prefix
+from stream.domain.entity import body, prefix, read_prefix
 from stream.events.registry import Kind
+from stream.events.values import DAY_US
+
+# The measures that `Customer.contributes` takes notice of.
+MEASURES = frozenset({"booking_completed", "revenue"})
 
 
 class Customer(Struct, array_like=True, gc=False):
-    """Sums of one customer. Times are microseconds since the epoch (UTC), money millionths per currency."""
+    """Sums of one customer. Times are microseconds since the epoch (UTC), money millionths per currency.
+
+    ``last`` is the end of the day of its last event: to the microsecond it would make every event of a customer write
+    a record, for an expiry after months.
+    """
 
     first: int
     last: int
@@ -24,7 +32,7 @@ class Customer(Struct, array_like=True, gc=False):
 
     def saw(self, at: int) -> None:
         """Take notice of an event."""
-        self.first, self.last = min(self.first, at), max(self.last, at)
+        self.first, self.last = min(self.first, at), max(self.last, at - at % DAY_US + DAY_US)
 
     def contributes(self, measure: str, labels: tuple[str, ...], value: int, count: int) -> None:
         """Take notice of what one of its entities contributes, or with count -1 retracts."""
@@ -43,6 +51,11 @@ class Customer(Struct, array_like=True, gc=False):
 
 _ENCODE = msgspec.msgpack.Encoder(order="sorted").encode
 _DECODE = msgspec.msgpack.Decoder(Customer).decode
+
+
+def last_of(record: bytes) -> int:
+    """Return a customer's ``last`` without decoding the rest of its record."""
+    return read_prefix(record)[0]
 
 
 def load(record: bytes) -> Customer:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -26,22 +25,25 @@ MAX_EVENTS = 5_000
 
 
 class Fold(NamedTuple):
-    """The functions and the state type of one kind of entity."""
+    """The state type and the functions of one kind of entity."""
 
     state: type[Any]
     start: Callable[[Iterable[Entry]], Any]
-    module: ModuleType
+    revises: Callable[[Any, int, Any], bool]
+    advance: Callable[[Any, int, int, Any, Emit], None]
 
 
 FOLDS: dict[Kind, Fold] = {
-    "ticket": Fold(ticket.TicketState, ticket.start, ticket),
-    "booking": Fold(booking.BookingState, booking.start, booking),
-    "review": Fold(review.ReviewState, review.start_review, review),
-    "survey": Fold(review.SurveyState, review.start_survey, review),
+    "ticket": Fold(ticket.TicketState, ticket.start, ticket.revises, ticket.advance),
+    "booking": Fold(booking.BookingState, booking.start, booking.revises, booking.advance),
+    "review": Fold(review.ReviewState, review.start_review, review.revises, review.advance),
+    "survey": Fold(review.SurveyState, review.start_survey, review.revises, review.advance),
 }
 
+State = TypeVar("State")
 
-class Header(Struct, array_like=True, gc=False):
+
+class Stored(Struct, Generic[State], array_like=True, gc=False):
     """What an entity's record holds: ``chunk`` is its ledger's newest chunk, full ones are records of their own."""
 
     key: str
@@ -49,19 +51,18 @@ class Header(Struct, array_like=True, gc=False):
     full_chunks: int
     newest_last: bool  # the newest event in ledger order is also the last that arrived
     chunk: bytes
-    state: msgspec.Raw
+    state: State
 
 
 # Contributions (measure, instant, labels, value) by how often they are added, or with a minus taken back.
 Net = Counter[tuple[str, "int | None", tuple[str, ...], int]]
 _INCOMPLETE = ("incomplete", LIVE, (), 0)
 
-# Before the header: the newest event time and whether the entity is open, readable without decoding (sealing).
+# Before it: the newest event time and whether the entity is open, readable without decoding (sealing).
 _PREFIX = struct.Struct(">q?")
-_DECODE_HEADER = msgspec.msgpack.Decoder(Header).decode
 _DECODE_STUB = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw]).decode
 _ENCODE = msgspec.msgpack.Encoder(enc_hook=int).encode  # money and time are integers with a name
-_DECODE_STATE = {kind: msgspec.msgpack.Decoder(fold.state).decode for kind, fold in FOLDS.items()}
+_DECODE = {kind: msgspec.msgpack.Decoder(Stored[fold.state]).decode for kind, fold in FOLDS.items()}  # type: ignore[name-defined] # One per state type.
 
 
 class Entity:
@@ -84,21 +85,21 @@ class Entity:
     @classmethod
     def load(cls, kind: Kind, record: bytes, full_chunk: Callable[[int], bytes]) -> Entity:
         """Decode an entity from its record; *full_chunk* returns a full chunk by number."""
-        header = _DECODE_HEADER(body(record))
-        entity = cls(kind, header.key)
+        stored = _DECODE[kind](body(record))
+        entity = cls(kind, stored.key)
         entity.newest, _ = read_prefix(record)
-        entity.events = header.events
-        entity.chunks = [full_chunk(number) for number in range(header.full_chunks)]
-        entity.chunk = header.chunk
-        entity.newest_last = header.newest_last
-        entity.state = _DECODE_STATE[kind](header.state)
+        entity.events = stored.events
+        if stored.full_chunks:
+            entity.chunks = [full_chunk(number) for number in range(stored.full_chunks)]
+        entity.chunk = stored.chunk
+        entity.newest_last = stored.newest_last
+        entity.state = stored.state
         return entity
 
     def record(self) -> bytes:
         """Return the bytes that `load` reads. The entity must be settled."""
-        state = msgspec.Raw(_ENCODE(self.state))
-        header = Header(self.key, self.events, len(self.chunks), self.newest_last, self.chunk, state)
-        return prefix(self.newest, self.state.open) + _ENCODE(header)
+        stored = (self.key, self.events, len(self.chunks), self.newest_last, self.chunk, self.state)
+        return prefix(self.newest, self.state.open) + _ENCODE(stored)
 
     def summary(self) -> tuple[str, Any]:
         """Return what outlives the horizon: the customer, and of a booking its state, of others created and status."""
@@ -124,15 +125,15 @@ class Entity:
         """Return the ledger in its order."""
         return ledger.in_order((*self.chunks, self.chunk))
 
-    def take(self, event: Event, entry: Entry, encoded: bytes, emit: Emit) -> None:
-        """Append the event to the ledger. Fold it and emit the change it makes, or leave both to `settle`."""
-        fold, incomplete = FOLDS[self.kind], self.incomplete
+    def take(self, event: Event, encoded: bytes, emit: Emit) -> None:
+        """Append the event, *encoded*, to the ledger. Fold it and emit what it changes, or leave both to `settle`."""
+        fold, code, incomplete = FOLDS[self.kind], event.type.code, self.incomplete
         if self.state is None:
-            self.state = fold.start((entry,))
-        if self._net is None and self._is_newest(entry) and not fold.module.revises(self.state, entry.code, event.data):
+            self.state = fold.start((ledger.entry_of(event),))
+        if self._net is None and self._is_newest(event) and not fold.revises(self.state, code, event.data):
             self._append(encoded)
-            self.newest, self.newest_last = entry.time, True
-            fold.module.advance(self.state, entry.code, entry.time, event.data, emit)
+            self.newest, self.newest_last = event.time, True
+            fold.advance(self.state, code, event.time, event.data, emit)
             if self.incomplete != incomplete:
                 emit("incomplete", LIVE, (), 0, 1 if self.incomplete else -1)
             return
@@ -141,7 +142,7 @@ class Entity:
             if self.events:
                 refold(fold, self.entries(), _collect(self._net, -1))
         self._append(encoded)
-        self.newest = max(self.newest, entry.time)
+        self.newest = max(self.newest, event.time)
 
     def settle(self, emit: Emit) -> None:
         """Refold the ledger if that is due and emit the net change; equal parts cancel out."""
@@ -156,11 +157,11 @@ class Entity:
             for _ in range(abs(count)):
                 emit(measure, at, labels, value, 1 if count > 0 else -1)
 
-    def _is_newest(self, entry: Entry) -> bool:
-        if entry.time != self.newest:
-            return entry.time > self.newest
+    def _is_newest(self, event: Event) -> bool:
+        if event.time != self.newest:
+            return event.time > self.newest
         if self.chunk and self.newest_last:
-            return entry.order > ledger.last_arrival(self.chunk).order
+            return ledger.entry_of(event).order > ledger.last_arrival(self.chunk).order
         return not self.events
 
     def _append(self, encoded: bytes) -> None:
@@ -177,7 +178,7 @@ def refold(fold: Fold, entries: list[Entry], emit: Emit) -> Any:
     """Return the state after all *entries* (in ledger order), emitting all they contribute."""
     state = fold.start(entries)
     for entry in entries:
-        fold.module.advance(state, entry.code, entry.time, entry.data, emit)
+        fold.advance(state, entry.code, entry.time, entry.data, emit)
     return state
 
 

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stream.domain import customer, entity, ledger
+from stream.domain.contributions import Contributions
 from stream.domain.entity import Entity
-from stream.domain.keys import CUSTOMER, ENTITY, UNJOINED, chunk_key, entity_key, named_by, stub_key
+from stream.domain.keys import CUSTOMER, ENTITY, NAMING, UNJOINED, chunk_key, entity_key, named_by, stub_key
 from stream.domain.layers import Layers
-from stream.domain.measures import LIVE, MEASURES
+from stream.domain.measures import LIVE
 from stream.domain.overlay import FoldError, Meta, Overlay, Position, Record, ReRouted
-from stream.domain.windows import EXACT, LIVE_BUCKET, Bucket, Cell, Grid
+from stream.domain.windows import Grid
 from stream.events.event import Event, Heartbeat, Reason, Rejected
-from stream.events.registry import Kind
+from stream.events.registry import EVENT_TYPES, Kind
 from stream.events.values import DAY_US, MICRO
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ EXPIRY_STEP = DAY_US // 4
 _KINDS: dict[str, Kind] = {"t": "ticket", "b": "booking", "r": "review", "s": "survey"}
 _ENCODE = msgspec.msgpack.Encoder(enc_hook=int).encode
 
+_DELETIONS = frozenset(row.code for row in EVENT_TYPES if row.name.endswith(".deleted"))
+_NEVER = -(2**63)
+
 
 class Folding:
     """One batch on its way into an overlay. ``now`` and all times are microseconds since the epoch (UTC)."""
@@ -57,17 +61,18 @@ class Folding:
         self._dirty: dict[bytes, int] = {}  # entities to write -> index of the last record that each took
         self._index = 0  # of the record at hand
         self._customers: dict[bytes, customer.Customer] = {}
-        self._customer: customer.Customer | None = None
-        self._changes: dict[Bucket, dict[Cell, list[int]]] = {}
+        self._customer = ""  # whose entity is at hand
         rolled = base.grid.rolled if base else shard.grid.rolled
         grid = Grid.at(now)
         self._grid = grid if grid.rolled > rolled else (base.grid if base else shard.grid)
         self._out = Overlay(now, Meta(), self._grid)
         self._layers = Layers(shard, base, self._out)
-        for bucket, cell, sums in self._layers.arrive(now, self._grid):
-            self._change(bucket, cell, *sums)
+        self._contributions = Contributions(now, self._grid, shard.buckets.cells)
+        for bucket, cells in self._layers.arrive(now, self._grid):
+            self._contributions.add_cells(bucket, cells)
         if grid.rolled > rolled:
             self._layers.roll(grid)
+            self._layers.forget_cells()
 
     def steps(self, records: Sequence[Record], first: int = 0) -> None:
         """Fold records; the first of them is the *first*-th of the batch.
@@ -82,9 +87,10 @@ class Folding:
 
     def _step(self, index: int, record: Record) -> None:
         self._index = index
-        self._last[record.source] = record
-        self._newest[record.source] = max(self._newest.get(record.source, record.timestamp), record.timestamp)
-        item = record.item
+        source, item = record.source, record.item
+        self._last[source] = record
+        if record.timestamp > self._newest.get(source, _NEVER):
+            self._newest[source] = record.timestamp
         name = "unknown"
         if isinstance(item, Event):
             name = item.type.name
@@ -100,7 +106,7 @@ class Folding:
         if isinstance(result, Rejected):
             self._out.rejected.append((index, result))
             result = "rejected"
-        self._out.results[record.source, name, result] += 1
+        self._out.results[source, name, result] += 1
 
     def finish(self) -> Overlay:
         """Settle and seal what is due and return the overlay. Raises FoldError."""
@@ -113,12 +119,11 @@ class Folding:
                 raise FoldError(index, Reason.FOLD_ERROR, type(error).__name__) from error
             self._write_entity(key, held)
         for key, summary in self._customers.items():
-            out.writes[key] = summary.record()
+            value = summary.record()
+            if value != self._layers.read(key):
+                out.writes[key] = value
         self._seal()
-        for bucket, cells in self._changes.items():
-            changed = {cell: (count, total) for cell, (count, total) in cells.items() if count or total}
-            if changed:
-                out.changes[bucket] = changed
+        out.changes = self._contributions.changes()
         out.bucket_records = list(self._layers.bucket_records())
         out.meta = self._next_meta()
         return out
@@ -145,11 +150,10 @@ class Folding:
         verdict = self._verdict(record, event, key, held)
         if verdict is not None:
             return verdict
-        entry = ledger.entry_of(event)
-        encoded = ledger.encode(entry)
+        encoded = ledger.encode(event)
         if len(encoded) > ledger.ENTRY_BYTES:
             return Rejected(Reason.TOO_LARGE, f"over {ledger.ENTRY_BYTES} bytes to keep", event.type.name)
-        self._take(key, held, event, entry, encoded)
+        self._take(key, held, event, encoded)
         return "late" if record.timestamp - event.time > self._shard.limits.horizon else "applied"
 
     def _verdict(self, record: Record, event: Event, key: bytes, held: Entity | None) -> str | Rejected | None:
@@ -171,51 +175,45 @@ class Folding:
             return Rejected(Reason.ENTITY_TOO_BIG, f"over {entity.MAX_EVENTS} events", event.type.name)
         return None
 
-    def _take(self, key: bytes, held: Entity | None, event: Event, entry: ledger.Entry, encoded: bytes) -> None:
-        kind = event.type.kind
-        new = held is None
+    def _take(self, key: bytes, held: Entity | None, event: Event, encoded: bytes) -> None:
+        kind, code, time = event.type.kind, event.type.code, event.time
         if held is None:
             held = self._entities[key] = Entity(kind, event.key)
-        self._customer = self._load_customer(held.key)
-        self._customer.saw(event.time)
-        if new:
-            self._customer.entities[kind] = self._customer.entities.get(kind, 0) + 1
+            self._customer = held.key
+            summary = self._load_customer(held.key)
+            summary.entities[kind] = summary.entities.get(kind, 0) + 1
             self._join(key, held.key)
+        self._customer = held.key
+        self._see(held, time)
         self._dirty[key] = self._index
-        held.take(event, entry, encoded, self._emit)
-        self._newest_event = max(self._newest_event, event.time)
-        self._refer(key, held.key, event)
-        for field in event.coerced:
-            self._out.notes[f"unknown_value/{field}"] += 1
-        if getattr(event.data, "reason", None) == "privacy":
+        held.take(event, encoded, self._emit)
+        self._newest_event = max(self._newest_event, time)
+        if code in NAMING:
+            self._refer(key, held.key, event)
+        if event.coerced:
+            self._out.notes.update(f"unknown_value/{field}" for field in event.coerced)
+        if code in _DELETIONS and getattr(event.data, "reason", None) == "privacy":
             self._erase(key, held)
+
+    def _see(self, held: Entity, time: int) -> None:
+        """Let the customer of *held* take notice of an event, without decoding it where that changes nothing."""
+        key = CUSTOMER + held.key.encode()
+        if key not in self._customers and time >= held.newest:  # so not the customer's first event
+            record = self._layers.read(key)
+            if record is not None and time < customer.last_of(record):
+                return
+        self._load_customer(held.key).saw(time)
 
     def _settle(self, held: Entity) -> None:
         if not held.settled:
-            self._customer = self._load_customer(held.key)
+            self._customer = held.key
             held.settle(self._emit)
 
     def _emit(self, measure: str, at: int | None, labels: tuple[str, ...], value: int, count: int) -> None:
         """Add a contribution to its bucket and to the customer at hand."""
-        if self._customer is not None:
-            self._customer.contributes(measure, labels, value, count)
-        bucket: Bucket | None
-        if at is LIVE:
-            bucket = LIVE_BUCKET
-        elif at > self._out.now:
-            bucket = (EXACT, at)
-        else:
-            bucket = self._grid.bucket(at)
-            if bucket is None:
-                return  # older than every window
-        binned = MEASURES[measure].bin
-        cell = (measure, binned(value) if binned else 0, labels)
-        self._change(bucket, cell, count, value * count)
-
-    def _change(self, bucket: Bucket, cell: Cell, count: int, total: int) -> None:
-        change = self._changes.setdefault(bucket, {}).setdefault(cell, [0, 0])
-        change[0] += count
-        change[1] += total
+        if measure in customer.MEASURES:
+            self._load_customer(self._customer).contributes(measure, labels, value, count)
+        self._contributions.add(measure, at, labels, value, count)
 
     def _load(self, kind: Kind, key: bytes) -> Entity | None:
         held = self._entities.get(key)

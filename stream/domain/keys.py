@@ -8,17 +8,21 @@ from typing import Any
 
 import msgspec
 
-from stream.events.registry import Kind
+from stream.events.registry import EVENT_TYPES, Kind
 
 OFFSETS_KEY = b"o"
 ENTITY, CHUNK, CUSTOMER, STUB, UNJOINED, BUCKET = b"e", b"c", b"k", b"s", b"u", b"w"
 
+# Codes of the event types whose data may name another entity.
+NAMING = frozenset(row.code for row in EVENT_TYPES if {"booking_id", "ticket_id"} & {*row.data.__struct_fields__})
+
 _ENCODE = msgspec.msgpack.Encoder().encode
+_ENTITIES: dict[Kind, bytes] = {row.kind: ENTITY + row.kind[0].encode() for row in EVENT_TYPES}
 
 
 def entity_key(kind: Kind, subject: str) -> bytes:
     """Return the key of an entity's record."""
-    return ENTITY + kind[0].encode() + subject.encode()
+    return _ENTITIES[kind] + subject.encode()
 
 
 def stub_key(key: bytes, erased: bool = False) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stream.domain.bucketlog import LogRecord, cell_record, is_fine, part_key, part_records
+from stream.domain.cells import Numbered, add_cells
 from stream.domain.keys import chunk_key
 from stream.domain.overlay import Overlay
-from stream.domain.windows import EXACT, Bucket, Cell, Grid, Sums, add_cells
+from stream.domain.windows import EXACT, Bucket, Grid
 
 if TYPE_CHECKING:
     from stream.domain.shard import Shard
@@ -22,13 +23,15 @@ class Layers:
         self._base = base
         self._out = out
         self._overlays = (out,) if base is None else (out, base)
+        self._layers = [overlay.writes for overlay in self._overlays]
+        self._store = shard.store
 
     def read(self, key: bytes) -> bytes | None:
         """Return the record of a key, None if there is none."""
-        for overlay in self._overlays:
-            if key in overlay.writes:
-                return overlay.writes[key]
-        return self._shard.store.get(key)
+        for writes in self._layers:
+            if key in writes:
+                return writes[key]
+        return self._store.get(key)
 
     def chunk(self, key: bytes, number: int) -> bytes:
         """Return a full chunk of an entity's ledger. Raises LookupError if the state lacks it."""
@@ -37,18 +40,17 @@ class Layers:
             raise LookupError("a chunk of the ledger is missing")
         return chunk
 
-    def waiting(self, key: bytes) -> set[bytes]:
+    def waiting(self, key: bytes) -> list[bytes]:
         """Return the unjoined keys of those that name an entity; some may have been joined since."""
-        return set(self._shard.waiting.get(key, ())).union(*(one.waiting.get(key, ()) for one in self._overlays))
+        return [unjoined for one in (self._shard, *self._overlays) for unjoined in one.waiting.get(key, ())]
 
-    def arrive(self, now: int, grid: Grid) -> Iterator[tuple[Bucket, Cell, Sums]]:
+    def arrive(self, now: int, grid: Grid) -> Iterator[tuple[Bucket, Numbered]]:
         """Empty the buckets that the clock has passed; yield what they held, with the buckets it belongs to."""
         for bucket in self._starting(EXACT, now + 1):
             cells = self._out.dropped[bucket] = self._held(bucket)
             target = grid.bucket(bucket[1])
             if target is not None:
-                for cell, sums in cells.items():
-                    yield target, cell, sums
+                yield target, cells
 
     def roll(self, grid: Grid) -> None:
         """Move buckets that grew too old for their grain into coarser ones, and drop those older than every window."""
@@ -59,26 +61,36 @@ class Layers:
                 if target is not None:
                     add_cells(self._out.rolled.setdefault(target, {}), cells)
 
+    def forget_cells(self) -> None:
+        """Forget the numbers of cells that stand in no bucket any more, if there may be many."""
+        buckets = self._shard.buckets
+        if buckets.cells.crowded():
+            used = {cell for _, cells in buckets.numbered() for cell in cells}
+            for one in self._overlays:
+                for cells in (*one.changes.values(), *one.rolled.values(), *one.dropped.values()):
+                    used.update(cells)
+            buckets.cells.keep(used)
+            self._shard.windows.keep(used)
+
     def bucket_records(self) -> Iterator[LogRecord]:
         """Yield the changelog records of what *out* does to the buckets, noting the parts it adds."""
-        out = self._out
+        out, names = self._out, self._shard.buckets.cells.names
         for bucket, cells in out.dropped.items():
             if is_fine(bucket):
                 yield from ((part_key(bucket, number), None) for number in range(self._parts(bucket)))
             else:
-                yield from (cell_record(bucket, cell, (0, 0)) for cell in cells)
-        for bucket in out.rolled.keys() | out.changes.keys():
+                yield from (cell_record(bucket, names[cell], 0) for cell in cells)
+        for bucket in out.rolled | out.changes:
             added = dict(out.rolled.get(bucket, {}))
             add_cells(added, out.changes.get(bucket, {}))
             if is_fine(bucket):
-                parts = list(part_records(bucket, self._parts(bucket), added))
+                parts = list(part_records(bucket, self._parts(bucket), added, self._shard.buckets.cells))
                 out.parts[bucket] = self._parts(bucket) + len(parts)
                 yield from parts
             else:
                 held = self._held(bucket)
-                for cell, (count, total) in added.items():
-                    had = held.get(cell, (0, 0))
-                    yield cell_record(bucket, cell, (had[0] + count, had[1] + total))
+                for cell, sums in added.items():
+                    yield cell_record(bucket, names[cell], held.get(cell, 0) + sums)
 
     def _parts(self, bucket: Bucket) -> int:
         """Return how many parts a fine bucket has in the log before this overlay's own."""
@@ -89,17 +101,18 @@ class Layers:
     def _starting(self, grain: int, before: int) -> list[Bucket]:
         """Return the buckets of a grain that start before an instant, as they stand below *out*."""
         starts = {start for start in self._shard.buckets.grains.get(grain, ()) if start < before}
-        # What came and was retracted leaves no cell, but parts in the log.
-        starts.update(start for size, start in self._shard.parts if size == grain and start < before)
+        if grain != EXACT:
+            # What came and was retracted leaves no cell, but parts in the log.
+            starts.update(start for size, start in self._shard.parts if size == grain and start < before)
         if self._base is not None:
             for changed in (self._base.changes, self._base.rolled):
                 starts.update(start for size, start in changed if size == grain and start < before)
             starts.difference_update(start for size, start in self._base.dropped if size == grain)
         return [(grain, start) for start in sorted(starts)]
 
-    def _held(self, bucket: Bucket) -> Mapping[Cell, Sums]:
+    def _held(self, bucket: Bucket) -> Numbered:
         """Return the cells of a bucket as they stand below *out*."""
-        held = self._shard.buckets.cells(bucket)
+        held = self._shard.buckets.held(bucket)
         if self._base is None:
             return held
         changed = [one[bucket] for one in (self._base.changes, self._base.rolled) if bucket in one]

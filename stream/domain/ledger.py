@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from stream.events.event import Event
 from stream.events.registry import BY_CODE
@@ -48,19 +49,20 @@ class Entry(Struct, array_like=True, frozen=True, gc=False):
         return BY_CODE[self.code].data(*self.fields)
 
 
-_ENCODER = msgspec.msgpack.Encoder(enc_hook=int)  # the money and time types are integers with a name
+_ENCODE = msgspec.msgpack.Encoder(enc_hook=int).encode  # the money and time types are integers with a name
 _DECODE = msgspec.msgpack.Decoder(Entry).decode
 
 
 def entry_of(event: Event) -> Entry:
     """Return what the ledger keeps of *event*."""
-    fields = list(msgspec.structs.astuple(event.data))
+    fields = list(astuple(event.data))
     return Entry(event.source, event.id, event.time, event.sequence, event.type.code, fields)
 
 
-def encode(entry: Entry) -> bytes:
-    """Return the entry as chunk bytes, its length behind it."""
-    body = _ENCODER.encode(entry)
+def encode(event: Event) -> bytes:
+    """Return the event's entry as chunk bytes, its length behind it."""
+    fields = astuple(event.data)
+    body = _ENCODE((event.source, event.id, event.time, event.sequence, event.type.code, fields))
     return body + len(body).to_bytes(_LENGTH, "big")
 
 
@@ -80,7 +82,7 @@ def last_arrival(chunk: bytes) -> Entry:
 
 def name_pattern(event: Event) -> bytes:
     """Return bytes that stand in every encoded entry with the event's (source, id)."""
-    return _ENCODER.encode(event.source) + _ENCODER.encode(event.id)
+    return _ENCODE((event.source, event.id))[1:]  # without the head of the pair
 
 
 def find(chunks: Iterable[bytes], event: Event) -> Entry | None:

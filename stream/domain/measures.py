@@ -82,6 +82,7 @@ _TABLE = (
 )
 
 MEASURES: dict[str, Measure] = {measure.name: measure for measure in _TABLE}
+BINS = {measure.name: measure.bin for measure in _TABLE}
 
 # The instant of a live contribution: it holds now, in no window.
 LIVE = None

@@ -7,17 +7,17 @@ transaction has committed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
 import msgspec
 from msgspec import Struct
 
+from stream.domain.cells import Numbered
 from stream.domain.keys import OFFSETS_KEY
-from stream.domain.windows import Bucket, Cell, Grid, Sums
+from stream.domain.windows import Bucket, Grid
 from stream.events.event import Event, Heartbeat, Reason, Rejected
 
 # The layout of the records; a state of another version is refused rather than misread.
-STATE_VERSION = 2
+STATE_VERSION = 3
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 
@@ -86,9 +86,9 @@ class Overlay:
         self.meta = meta
         self.grid = grid
         self.writes: dict[bytes, bytes | None] = {}
-        self.changes: dict[Bucket, dict[Cell, Sums]] = {}
-        self.rolled: dict[Bucket, dict[Cell, Sums]] = {}
-        self.dropped: dict[Bucket, Mapping[Cell, Sums]] = {}
+        self.changes: dict[Bucket, Numbered] = {}
+        self.rolled: dict[Bucket, Numbered] = {}
+        self.dropped: dict[Bucket, Numbered] = {}
         self.parts: dict[Bucket, int] = {}  # how many parts the fine buckets changed here have in the log
         self.bucket_records: list[tuple[bytes, bytes | None]] = []
         self.waiting: dict[bytes, set[bytes]] = {}  # entity key -> unjoined keys written here

@@ -55,7 +55,7 @@ class Ledgers:
             return
         if len(chunks[-1]) > ledger.CHUNK_BYTES:
             chunks.append(b"")
-        chunks[-1] += ledger.encode(ledger.entry_of(event))
+        chunks[-1] += ledger.encode(event)
         self.applied += 1
         self.first = event.time if self.first is None else min(self.first, event.time)
         self.last = event.time if self.last is None else max(self.last, event.time)

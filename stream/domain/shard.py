@@ -12,10 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from stream.domain import bucketlog, entity
+from stream.domain.cells import Sums
 from stream.domain.folding import EXPIRY_STEP, FUTURE, Folding
 from stream.domain.keys import BUCKET, CUSTOMER, ENTITY, OFFSETS_KEY, STUB, UNJOINED
 from stream.domain.overlay import META_DECODER, STATE_VERSION, Meta, Overlay, Position, Record
-from stream.domain.windows import Bucket, Buckets, Grid, Series, Sums, WindowTable
+from stream.domain.windows import Bucket, Buckets, Grid, Series, WindowTable
 from stream.events.event import Event
 from stream.events.values import DAY_US
 
@@ -130,7 +131,7 @@ class Shard:
             partition=self.partition,
             now=self.windows.now,
             windows=dict(self.windows),
-            live=dict(self.windows.live),
+            live=self.windows.live,
             positions=dict(self.meta.positions),
             counts=dict(self.meta.counts),
             upstream=dict(self.meta.upstream),

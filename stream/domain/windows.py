@@ -7,16 +7,15 @@ as contributions come and buckets leave, so a window costs the same whatever its
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
+from stream.domain.cells import Cell, Cells, Numbered, Sums, add_cells, unpack
 from stream.domain.measures import MEASURES
 from stream.events.values import MICRO, OTHER
 
-# (measure, bin, labels): what adds up within a bucket.
-Cell = tuple[str, int, tuple[str, ...]]
-Sums = tuple[int, int]  # count, sum of values
 # (measure, bin, dimension, label, currency): one dimension at a time; dimension "" is the total, currency "" no money.
 Series = tuple[str, int, str, str, str]
 # (grain, start): grain in microseconds. EXACT holds contributions ahead of the clock, LIVE_BUCKET those in no window.
@@ -27,8 +26,6 @@ LIVE_BUCKET: Bucket = (-1, 0)
 ROLL_STEP = 60 * MICRO
 MAX_LABELS = 200
 MAX_CURRENCIES = 20
-MAX_CELLS = 100_000  # cells whose series are remembered; beyond it they are derived anew
-_ZERO: Sums = (0, 0)
 
 
 class Window(Struct, frozen=True):
@@ -88,24 +85,29 @@ class Grid(Struct, frozen=True):
 
 
 class Buckets:
-    """Sums per bucket and cell; the storage below the windows."""
+    """Sums per bucket and cell; the storage below the windows. Cells are numbered, sums packed (see `cells`)."""
 
-    def __init__(self) -> None:
-        self.grains: dict[int, dict[int, dict[Cell, Sums]]] = {}
+    def __init__(self, cells: Cells | None = None) -> None:
+        self.cells = cells or Cells()
+        self.grains: dict[int, dict[int, Numbered]] = {}
 
-    def cells(self, bucket: Bucket) -> Mapping[Cell, Sums]:
+    def held(self, bucket: Bucket) -> Numbered:
         """Return the cells of a bucket."""
         return self.grains.get(bucket[0], {}).get(bucket[1], {})
 
-    def put(self, bucket: Bucket, cell: Cell, sums: Sums) -> None:
-        """Set the sums of a cell; (0, 0) removes it."""
-        had = self.cells(bucket).get(cell, _ZERO)
-        self.add(bucket, {cell: (sums[0] - had[0], sums[1] - had[1])})
+    def put(self, bucket: Bucket, cell: int, sums: int) -> None:
+        """Set the sums of a cell; 0 removes it."""
+        change = sums - self.held(bucket).get(cell, 0)
+        if change:
+            self.add(bucket, {cell: change})
 
-    def add(self, bucket: Bucket, cells: Mapping[Cell, Sums]) -> None:
-        """Add to the cells of a bucket; one that comes to (0, 0) is removed."""
+    def add(self, bucket: Bucket, cells: Mapping[int, int]) -> None:
+        """Add to the cells of a bucket; one that comes to nothing is removed."""
         starts = self.grains.setdefault(bucket[0], {})
-        held = starts.setdefault(bucket[1], {})
+        held = starts.get(bucket[1])
+        if held is None:
+            starts[bucket[1]] = dict(cells)
+            return
         add_cells(held, cells)
         if not held:
             del starts[bucket[1]]
@@ -114,7 +116,7 @@ class Buckets:
         """Remove a bucket."""
         self.grains.get(bucket[0], {}).pop(bucket[1], None)
 
-    def starting(self, grain: int, left: int, right: int) -> Iterator[tuple[int, dict[Cell, Sums]]]:
+    def starting(self, grain: int, left: int, right: int) -> Iterator[Numbered]:
         """Yield the buckets of a grain whose start lies in [left, right)."""
         starts = self.grains.get(grain, {})
         if grain > 0 and (right - left) // grain < len(starts):
@@ -123,43 +125,57 @@ class Buckets:
             candidates = [start for start in starts if left <= start < right]
         for start in candidates:
             if start in starts:
-                yield start, starts[start]
+                yield starts[start]
 
-    def __iter__(self) -> Iterator[tuple[Bucket, Mapping[Cell, Sums]]]:
+    def numbered(self) -> Iterator[tuple[Bucket, Numbered]]:
+        """Yield every bucket with its cells by number."""
         for grain, starts in self.grains.items():
             for start, cells in starts.items():
                 yield (grain, start), cells
 
+    def __iter__(self) -> Iterator[tuple[Bucket, Mapping[Cell, Sums]]]:
+        """Yield every bucket with its cells by name."""
+        return ((bucket, self.cells.named(cells)) for bucket, cells in self.numbered())
 
-def add_cells(held: dict[Cell, Sums], cells: Mapping[Cell, Sums]) -> None:
-    """Add *cells* to *held*; a cell that comes to (0, 0) is removed."""
-    for cell, (count, total) in cells.items():
-        had = held.get(cell, _ZERO)
-        sums = (had[0] + count, had[1] + total)
-        if sums != _ZERO:
-            held[cell] = sums
-        else:
-            held.pop(cell, None)
+
+class SeriesSums(Mapping[Series, Sums]):
+    """The sums of some series at one instant, immutable; unpacked only where somebody reads them."""
+
+    def __init__(self, sums: Numbered, numbers: Mapping[Series, int], names: Sequence[Series]) -> None:
+        self._sums = sums
+        self._numbers = numbers
+        self._names = names
+
+    def __getitem__(self, series: Series) -> Sums:
+        return unpack(self._sums[self._numbers[series]])
+
+    def __iter__(self) -> Iterator[Series]:
+        return (self._names[number] for number in self._sums)
+
+    def __len__(self) -> int:
+        return len(self._sums)
 
 
 class WindowTable(Mapping[str, Mapping[Series, Sums]]):
     """The sums of every window and of the live measures, by series, as of ``now``; reads as window name -> sums.
 
     A dimension shows at most ``MAX_LABELS`` labels, the first that came; the others count as "other". The state keeps
-    them all: only what is copied five times a second has to be bounded.
+    them all: only what is copied ten times a second has to be bounded.
     """
 
     def __init__(self, buckets: Buckets, now: int, windows: Sequence[Window] = WINDOWS) -> None:
         self._buckets = buckets
         self._windows = tuple(windows)  # from short to long: a bucket that lies in one lies in all the longer ones
-        self._series: dict[Cell, tuple[Series, ...]] = {}
+        self._series: dict[int, tuple[int, ...]] = {}  # cell number -> numbers of the series it adds to
+        self._numbers: dict[Series, int] = {}
+        self._names: list[Series] = []
         self._labels: dict[str, set[str]] = {}
         self._edges = [window.left(now) for window in windows]
         self.now = now
         self.overflow: dict[str, int] = {}  # dimension -> cells counted under "other" for want of room
-        self.sums: dict[str, dict[Series, Sums]] = {window.name: {} for window in windows}
-        self.live: dict[Series, Sums] = {}
-        self.add(buckets)
+        self.sums: dict[str, Numbered] = {window.name: {} for window in windows}
+        self._live: Numbered = {}
+        self.add(buckets.numbered())
 
     def __getitem__(self, name: str) -> Mapping[Series, Sums]:
         return self.view(name)
@@ -170,25 +186,25 @@ class WindowTable(Mapping[str, Mapping[Series, Sums]]):
     def __len__(self) -> int:
         return len(self.sums)
 
-    def add(self, changes: Iterable[tuple[Bucket, Mapping[Cell, Sums]]]) -> None:
+    def add(self, changes: Iterable[tuple[Bucket, Mapping[int, int]]]) -> None:
         """Add changes of buckets' cells to every window they lie in.
 
-        Cells are added up first, for a cell stands for several series and each series for several windows.
+        They are added up by series first, since each series stands in several windows.
         """
-        nets: list[dict[Cell, Sums]] = [{} for _ in self._edges]  # by the shortest window they lie in
-        live: dict[Cell, Sums] = {}
+        nets = [defaultdict[int, int](int) for _ in self._edges]  # by the shortest window they lie in
+        live = defaultdict[int, int](int)
         for (grain, start), cells in changes:
             if grain == LIVE_BUCKET[0]:
-                add_cells(live, cells)
+                self._spread(cells, live)
             elif grain != EXACT:
-                shortest = next((place for place, left in enumerate(self._edges) if start >= left), None)
-                if shortest is not None:
-                    add_cells(nets[shortest], cells)
-        _add_all(self.live, self._by_series(live))
+                for place, left in enumerate(self._edges):
+                    if start >= left:
+                        self._spread(cells, nets[place])
+                        break
+        _add_all(self._live, live)
         for shortest, net in enumerate(nets):
-            change = self._by_series(net)
             for window in self._windows[shortest:]:
-                _add_all(self.sums[window.name], change)
+                _add_all(self.sums[window.name], net)
 
     def advance(self, now: int) -> None:
         """Slide every window to *now*; time never goes back."""
@@ -200,34 +216,51 @@ class WindowTable(Mapping[str, Mapping[Series, Sums]]):
             if new == old:
                 continue
             self._edges[place] = new
-            leaving: dict[Cell, Sums] = {}
+            leaving = defaultdict[int, int](int)
             for finer in self._windows[: place + 1]:
-                for _, cells in self._buckets.starting(finer.grain, old, new):
-                    for cell, (count, total) in cells.items():
-                        had = leaving.get(cell, _ZERO)
-                        leaving[cell] = (had[0] - count, had[1] - total)
-            _add_all(self.sums[window.name], self._by_series(leaving))
+                for cells in self._buckets.starting(finer.grain, old, new):
+                    self._spread(cells, leaving)
+            sums = self.sums[window.name]
+            for series, left in leaving.items():
+                sums[series] -= left
 
-    def view(self, name: str) -> Mapping[Series, Sums]:
+    def view(self, name: str) -> SeriesSums:
         """Return a copy of a window's sums as of ``now``, with what was ahead of the clock and is not any more."""
-        sums = dict(self.sums[name])
+        sums = self.sums[name].copy()
         place = next(place for place, window in enumerate(self._windows) if window.name == name)
-        for _, cells in self._buckets.starting(EXACT, self._edges[place], self.now + 1):
-            _add_all(sums, self._by_series(cells))
-        return sums
+        arrived = defaultdict[int, int](int)
+        for cells in self._buckets.starting(EXACT, self._edges[place], self.now + 1):
+            self._spread(cells, arrived)
+        _add_all(sums, arrived)
+        return SeriesSums(sums, self._numbers, self._names)
 
-    def _by_series(self, cells: Mapping[Cell, Sums]) -> dict[Series, Sums]:
-        change: dict[Series, Sums] = {}
-        for cell, (count, total) in cells.items():
-            series = self._series.get(cell)
-            if series is None:
-                if len(self._series) >= MAX_CELLS:
-                    self._series.clear()
-                series = self._series[cell] = tuple(self._series_of(cell))
-            for one in series:
-                had = change.get(one, _ZERO)
-                change[one] = (had[0] + count, had[1] + total)
-        return change
+    @property
+    def live(self) -> SeriesSums:
+        """Return a copy of the sums of the live measures."""
+        return SeriesSums(self._live.copy(), self._numbers, self._names)
+
+    def keep(self, used: Iterable[int]) -> None:
+        """Forget the series of all cells but those *used*."""
+        self._series = {cell: self._series[cell] for cell in used if cell in self._series}
+
+    def _spread(self, cells: Mapping[int, int], net: defaultdict[int, int]) -> None:
+        """Add cells to the series that each of them stands for."""
+        known = self._series.get
+        for cell, sums in cells.items():
+            for one in known(cell) or self._learn(cell):
+                net[one] += sums
+
+    def _learn(self, cell: int) -> tuple[int, ...]:
+        numbers = []
+        for series in self._series_of(self._buckets.cells.names[cell]):
+            number = self._numbers.get(series)
+            if number is None:
+                number = len(self._names)
+                self._names.append(series)
+                self._numbers[series] = number
+            numbers.append(number)
+        self._series[cell] = tuple(numbers)
+        return self._series[cell]
 
     def _series_of(self, cell: Cell) -> Iterator[Series]:
         """Yield the total and one series per label of a cell; money is only ever summed within its currency."""
@@ -249,7 +282,6 @@ class WindowTable(Mapping[str, Mapping[Series, Sums]]):
         return OTHER
 
 
-def _add_all(sums: dict[Series, Sums], change: Mapping[Series, Sums]) -> None:
-    for series, (count, total) in change.items():
-        had = sums.get(series, _ZERO)
-        sums[series] = (had[0] + count, had[1] + total)
+def _add_all(sums: Numbered, change: Mapping[int, int]) -> None:
+    for series, more in change.items():
+        sums[series] = sums.get(series, 0) + more

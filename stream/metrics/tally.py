@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
+from stream.domain.cells import Sums
 from stream.domain.kpis import CATALOGUE, Kpi, Part
-from stream.domain.windows import WINDOWS, Series, Sums
+from stream.domain.windows import WINDOWS, Series
 from stream.events.values import NONE, OTHER
 from stream.metrics.budget import LabelBudget
 from stream.metrics.model import WorkerSnapshot

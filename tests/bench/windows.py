@@ -19,10 +19,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from stream.domain.cells import Cell, add_cells, pack
 from stream.domain.layers import Layers
 from stream.domain.overlay import Meta, Overlay
 from stream.domain.shard import Shard
-from stream.domain.windows import WINDOWS, Cell, Grid, Window, WindowTable, add_cells
+from stream.domain.windows import WINDOWS, Grid, Window, WindowTable
 from stream.events.values import DAY_US, MICRO
 
 DAYS = 61
@@ -49,7 +50,8 @@ class Stream:
         for at, cell in contributions:
             bucket = grid.bucket(at)
             assert bucket is not None
-            add_cells(overlay.changes.setdefault(bucket, {}), {cell: (1, 0)})
+            number = self.shard.buckets.cells.number(cell)
+            add_cells(overlay.changes.setdefault(bucket, {}), {number: pack(1, 0)})
         self.shard.merge(overlay)
         self.shard.windows.advance(now)
 
@@ -73,7 +75,7 @@ def measure(name: str, windows: Sequence[Window]) -> dict[str, Any]:
         if minute * STEP >= DAYS * DAY_US // 2:
             spent += time.process_time() - before
             number += len(batch)
-    longest = stream.shard.windows.sums[windows[-1].name]
+    longest = stream.shard.windows.view(windows[-1].name)
     held = longest["ticket_created", 0, "", "", ""][0]
     assert windows[-1].length // GAP <= held <= (windows[-1].length + windows[-1].grain) // GAP
     return {"name": name, "contributions": number, "cpu_us": spent / number * 1e6, "held": held}

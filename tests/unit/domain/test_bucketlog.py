@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stream.domain import bucketlog
+from stream.domain.cells import Cells, pack
 from stream.domain.keys import BUCKET
 from stream.domain.windows import WINDOWS, Buckets
 from tests.unit.domain.world import DAY, World, created, event
@@ -13,6 +14,12 @@ CELL = ("ticket_created", 0, ("chat", "high", "north", "none"))
 OTHER = ("revenue", 0, ("web", "none", "EUR"))
 
 
+def parts_of(number, sums):
+    """Return the records that add *sums* by cell to a fine bucket."""
+    cells = Cells()
+    return list(bucketlog.part_records(FINE, number, {cells.number(c): pack(*s) for c, s in sums.items()}, cells))
+
+
 def read(records):
     buckets, parts = Buckets(), {}
     for key, value in records:
@@ -21,13 +28,13 @@ def read(records):
 
 
 def test_the_parts_of_a_fine_bucket_add_up():
-    first = list(bucketlog.part_records(FINE, 0, {CELL: (2, 0), OTHER: (1, 130)}))
-    second = list(bucketlog.part_records(FINE, 1, {CELL: (-1, 0), OTHER: (-1, -130)}))
+    first = parts_of(0, {CELL: (2, 0), OTHER: (1, 130)})
+    second = parts_of(1, {CELL: (-1, 0), OTHER: (-1, -130)})
     assert read(first + second) == ({FINE: {CELL: (1, 0)}}, {FINE: 2})
 
 
 def test_a_part_is_read_once_however_often_it_stands_in_the_log_compacted():
-    part = list(bucketlog.part_records(FINE, 0, {CELL: (2, 0)}))
+    part = parts_of(0, {CELL: (2, 0)})
     tombstone = [(key, None) for key, _ in part]
     assert read(part + tombstone) == ({}, {})
     assert read(tombstone) == ({}, {})  # compaction removed the part before its tombstone
@@ -35,16 +42,16 @@ def test_a_part_is_read_once_however_often_it_stands_in_the_log_compacted():
 
 def test_many_cells_make_several_parts_of_bounded_size():
     cells = {("ticket_created", 0, ("chat", "high", f"team {number}", "none")): (1, 0) for number in range(5_000)}
-    records = list(bucketlog.part_records(FINE, 7, cells))
+    records = parts_of(7, cells)
     assert [key for key, _ in records] == [bucketlog.part_key(FINE, number) for number in (7, 8, 9)]
     assert max(len(value) for _, value in records) < 262_144
     assert read(records) == ({FINE: cells}, {FINE: 10})
 
 
 def test_a_cell_of_a_coarse_bucket_is_a_record_with_its_sums():
-    record = bucketlog.cell_record(COARSE, CELL, (3, 0))
-    later = bucketlog.cell_record(COARSE, CELL, (5, 0))
-    gone = bucketlog.cell_record(COARSE, CELL, (0, 0))
+    record = bucketlog.cell_record(COARSE, CELL, pack(3, 0))
+    later = bucketlog.cell_record(COARSE, CELL, pack(5, 0))
+    gone = bucketlog.cell_record(COARSE, CELL, 0)
     assert record[0] == later[0] == gone[0]
     assert read([record, later]) == ({COARSE: {CELL: (5, 0)}}, {})
     assert read([record, gone]) == ({}, {})

@@ -10,7 +10,7 @@ from tests.unit.domain.world import Told, created, event, says, status
 
 
 def chunk_of(*events):
-    return b"".join(ledger.encode(ledger.entry_of(one)) for one in events)
+    return b"".join(ledger.encode(one) for one in events)
 
 
 def test_a_chunk_gives_its_entries_back_newest_arrival_first():

@@ -6,11 +6,12 @@ import random
 
 import pytest
 
-from stream.domain import windows
+from stream.domain import cells, windows
+from stream.domain.cells import pack
 from stream.domain.shard import Shard
 from stream.domain.windows import EXACT, WINDOWS, Buckets, Grid, WindowTable
 from stream.events.values import DAY_US, MICRO
-from tests.unit.domain.world import DAY, MINUTE, START, World, created, event
+from tests.unit.domain.world import DAY, MINUTE, START, World, created, event, status
 
 SECOND = MICRO
 LENGTHS = {"5m": 5, "1h": 60, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
@@ -90,6 +91,25 @@ def test_fine_buckets_roll_up_so_that_their_number_follows_the_windows_and_not_t
         assert grains[window.grain] <= (window.length - finer) / window.grain + 60 * 60 * SECOND * 6 / window.grain + 8
 
 
+def test_cells_that_have_left_every_window_are_forgotten_and_no_figure_changes(monkeypatch):
+    monkeypatch.setattr(cells, "FEW", 200)
+    world = World()
+    for day in range(120):
+        world.put(*(created(day * DAY + n, f"T-{day}-{n}", team=f"team-{day}-{n}", brand="b") for n in range(10)))
+        if day % 7 == 0:
+            world.put(*(status(day * DAY + 20, "closed", f"T-{day - ago}-3") for ago in (0, 20, 50) if day >= ago))
+    known = len(world.shard.buckets.cells.names)
+    assert known < 120 * 10 * 2  # each ticket had two cells of its own at least
+    anew = World()
+    anew.log = world.log
+    again = anew.restored()
+    assert sorted(again.buckets) == sorted(world.shard.buckets)
+    for name in LENGTHS:
+        assert {key: sums for key, sums in world.shard.view(world.now).windows[name].items() if any(sums)} == {
+            key: sums for key, sums in again.view(world.now).windows[name].items() if any(sums)
+        }
+
+
 def test_an_event_older_than_every_window_is_in_none_and_takes_no_room():
     world = World()
     world.put((created(-40 * DAY), -40 * DAY), now=0)
@@ -109,8 +129,10 @@ def test_every_left_edge_from_the_roll_up_on_falls_between_buckets():
 
 
 def test_a_table_can_have_other_windows():
-    table = WindowTable(Buckets(), 0, (windows.Window("10s", 10 * SECOND, SECOND),))
-    table.add([((SECOND, 3 * SECOND), {("ticket_created", 0, ("chat", "low", "t", "b")): (1, 0)})])
+    buckets = Buckets()
+    table = WindowTable(buckets, 0, (windows.Window("10s", 10 * SECOND, SECOND),))
+    cell = buckets.cells.number(("ticket_created", 0, ("chat", "low", "t", "b")))
+    table.add([((SECOND, 3 * SECOND), {cell: pack(1, 0)})])
     assert dict(table) == {"10s": table.view("10s")}
     assert table["10s"]["ticket_created", 0, "team", "t", ""] == (1, 0)
 

@@ -79,8 +79,7 @@ class Told:
         self.entity.settle(self.emit)
 
     def take(self, one: Event) -> None:
-        entry = ledger.entry_of(one)
-        self.entity.take(one, entry, ledger.encode(entry), self.emit)
+        self.entity.take(one, ledger.encode(one), self.emit)
 
     def emit(self, measure: str, at: int | None, labels: tuple[str, ...], value: int, number: int) -> None:
         self.net[measure, at, labels, value] += number
