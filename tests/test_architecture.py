@@ -36,6 +36,7 @@ OWNERS = {
     "aiokafka": {"runtime"},
     "mode": {"runtime"},
     "prometheus_client": {"metrics"},
+    "holidays": {"config"},
 }
 PURE_LIBRARIES = {"msgspec"}
 MAX_LINES = 330

@@ -25,6 +25,7 @@ COMMANDS = {
     "replay": "replay",
     "import": "import_",
     "report": "report",
+    "sla": "sla",
     "config": "config_",
     "generate": "generate",
 }

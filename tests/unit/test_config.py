@@ -4,13 +4,18 @@ import re
 from operator import attrgetter
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from stream.bootstrap import runtime_settings, teller
 from stream.cli.main import main
-from stream.config import Config, ConfigError, Dimension, Window, keys, load, parse
+from stream.config import Config, ConfigError, Dimension, Window, load, parse
+from stream.config.shape import keys
+from stream.config.sla import preset, preset_names
+from stream.config.tables import CalendarTable, ClocksTable, ClockTable, PolicyTable, TargetTable
 from stream.domain.measures import MEASURES
 from stream.domain.shard import HORIZON, RETENTION
+from stream.domain.sla.policy import CLOCKS, PAUSES
 from stream.events.values import DAY_US
 from stream.metrics.tally import WINDOW_NAMES, Shown
 from stream.runtime.settings import RuntimeSettings
@@ -70,6 +75,30 @@ COMPLAINTS = {
     'ingest.clock = "sun"': "ingest.clock: 'sun' is not allowed; it takes one of events, wall",
     'metrics.windows = ["2h"]': "metrics.windows: ['2h'] is not allowed; it takes a list of 1h, 24h, 30d, 5m, 7d",
     "web.host = 127": "web.host: 127 is not allowed; it takes text",
+    'kafka.bootstrap_servers = "a:9092,b"': "kafka.bootstrap_servers: 'b' is no host:port",
+    'kafka.bootstrap_servers = "a:9092,"': "kafka.bootstrap_servers: '' is no host:port",
+    'kafka.bootstrap_servers = "a:70000"': "kafka.bootstrap_servers: 'a:70000' is no host:port",
+    'kafka.bootstrap_servers = "a:0"': "kafka.bootstrap_servers: 'a:0' is no host:port",
+    'kafka.bootstrap_servers = "kafka://a:9092"': "kafka.bootstrap_servers: 'kafka://a:9092' is no host:port",
+    "kafka.replication_factor = 0": (
+        "kafka.replication_factor: 0 is not allowed; it takes -1 for the broker's default, or 1 and above"
+    ),
+    "retention = {horizon_days = 35, summary_days = 34}": (
+        "retention.summary_days: 34 is less than retention.horizon_days (35); a summary outlives what it sums up"
+    ),
+    'web.advertised_url = "deskpulse:6066"': (
+        "web.advertised_url: 'deskpulse:6066' is no URL of the form http://host:port"
+    ),
+    'web.advertised_url = "http://a:b"': "web.advertised_url: 'http://a:b' is no URL of the form http://host:port",
+    'web.advertised_url = "http://a/x"': "web.advertised_url: 'http://a/x' is no URL of the form http://host:port",
+    'metrics.windows = ["1h", "1h"]': "metrics.windows: '1h' stands there twice",
+    'metrics.dimensions = ["team", "team"]': "metrics.dimensions: 'team' stands there twice",
+    "paging.after = 2026-03-01": (
+        "paging.after: 2026-03-01 is not allowed; it takes a time with its offset such as 2026-03-01T09:00:00Z"
+    ),
+    "[[targets]]\nmin = 1": "targets[0].kpi: missing; it takes text",
+    '[[targets]]\nkpi = "nps"': "targets[0]: it says neither min nor max",
+    "targets = 3": "targets: 3 is not allowed; it takes a list of tables",
     "kafka.partitions": "no valid TOML: Expected '=' after a key in a key/value pair (at end of document)",
 }
 
@@ -80,16 +109,44 @@ def test_a_complaint_names_the_file_the_key_and_what_is_allowed(text: str) -> No
         parse(text, "the.toml")
 
 
+GOOD = (
+    'kafka.bootstrap_servers = "a:9092, [::1]:9093"',
+    'web.advertised_url = "https://pulse.example.com"',
+    'web.advertised_url = "http://[::1]:6066/"',
+    "retention = {horizon_days = 35, summary_days = 35}",
+    "paging.after = 2026-03-01T09:00:00+01:00",
+)
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_what_is_well_formed_is_taken(text: str) -> None:
+    parse(text, "the.toml")
+
+
+def test_the_servers_of_the_environment_are_checked_too() -> None:
+    with pytest.raises(ConfigError, match=r"^KAFKA_BOOTSTRAP_SERVERS: kafka.bootstrap_servers: 'b' is no host:port$"):
+        load(environment={"KAFKA_BOOTSTRAP_SERVERS": "b"})
+
+
 def test_a_file_that_is_not_utf_8_is_no_valid_toml(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes('kafka.app_id = "caf\xe9"'.encode("latin-1"))
     with pytest.raises(ConfigError, match=r"^latin\.toml: no valid TOML: it is not UTF-8$"):
         load(Path("latin.toml"), {})
 
 
+LISTED = {
+    "": Config,
+    "calendars.NAME.": CalendarTable,
+    "policies.": PolicyTable,
+    "policies.clocks.CLOCK.": ClockTable,
+    "targets.": TargetTable,
+}
+
+
 def test_the_page_lists_every_key_with_what_it_takes_and_its_default() -> None:
-    rows = re.findall(r"^\| `([\w.]+)` \| ([^|]+) \| `([^`]*)` \| .+ \|$", PAGE.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `([\w.]+\b)` \| ([^|]+) \| `([^|]*)` \| .+ \|$", PAGE.read_text(), re.MULTILINE)
     assert [(key, takes.strip(), default) for key, takes, default in rows] == [
-        (name, allowed, toml(default)) for name, allowed, default in keys()
+        (name, allowed, toml(default)) for path, table in LISTED.items() for name, allowed, default in keys(table, path)
     ]
 
 
@@ -99,7 +156,29 @@ def toml(value: object) -> str:
             return f'"{value}"'
         case tuple():
             return f"[{', '.join(toml(item) for item in value)}]"
-    return str(value)
+        case None:
+            return "none"
+    return "required" if value is msgspec.NODEFAULT else str(value)
+
+
+def test_the_page_lists_every_clock_with_the_statuses_that_pause_it() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| [^|]+ \| ([a-z_, ]*)\|$", PAGE.read_text(), re.MULTILINE)
+    listed = {clock: frozenset(statuses.strip().split(", ")) - {""} for clock, statuses in rows}
+    assert listed == PAUSES
+    assert list(listed) == [field.name for field in msgspec.structs.fields(ClocksTable)]
+    assert list(listed) == [clock for kind in CLOCKS.values() for clock in kind]
+
+
+def test_the_page_lists_every_preset_with_its_source() -> None:
+    for name in preset_names():
+        assert f"| `{name}` | {preset(name).about} | {preset(name).source} |" in PAGE.read_text()
+
+
+def test_the_examples_on_the_page_are_configurations() -> None:
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", PAGE.read_text(), re.MULTILINE)
+    examples = [re.sub("^    ", "", block, flags=re.MULTILINE) for block in blocks]
+    assert len(examples) == 4
+    parse("\n".join(examples), "docs")
 
 
 def test_the_defaults_are_those_of_the_parts_they_are_handed_to() -> None:
@@ -127,4 +206,4 @@ def test_the_check_prints_what_differs_from_the_defaults(
     monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
     (tmp_path / "mine.toml").write_text("web.port = 0")
     assert main(["config", "check", "mine.toml"]) == 0
-    assert capsys.readouterr().out == "mine.toml: fine\n  web.port = 0 (default 6066)\n"
+    assert capsys.readouterr().out.startswith("mine.toml: fine\n  web.port = 0 (default 6066)\ntickets:\n")
