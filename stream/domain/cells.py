@@ -6,7 +6,7 @@ hashed for, so buckets and windows know cells by a number. The numbers are this 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Set
 
 import msgspec
 
@@ -76,9 +76,8 @@ class Cells:
         """Say whether so many cells have come since `keep` that looking for unused ones is worth it."""
         return len(self.names) > self._enough
 
-    def keep(self, used: Iterable[int]) -> None:
+    def keep(self, used: Set[int]) -> None:
         """Forget all cells but those *used*: labels are free text, and a process lives long."""
-        self.names = {number: self.names[number] for number in used}
-        self.numbers = {cell: number for number, cell in self.names.items()}
-        self.encoded = {number: self.encoded[number] for number in self.names}
+        for number in self.names.keys() - used:
+            del self.numbers[self.names.pop(number)], self.encoded[number]
         self._enough = max(FEW, 2 * len(self.names))

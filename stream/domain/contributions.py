@@ -16,6 +16,7 @@ class Contributions:
         self._now = now
         self._grid = grid
         self._cells = cells
+        self._numbers = cells.numbers
         self._live: Numbered = {}
         self._buckets: dict[Bucket, Numbered] = {LIVE_BUCKET: self._live}
         self._slots: dict[int, Numbered] = {}  # slot of time up to now -> the bucket it lies in
@@ -35,7 +36,10 @@ class Contributions:
                     return
                 held = self._slots[at // _SLOT] = self._buckets.setdefault(bucket, {})
         binned = BINS[measure]
-        cell = self._cells.number((measure, binned(value) if binned else 0, labels))
+        name = (measure, binned(value) if binned else 0, labels)
+        cell = self._numbers.get(name)
+        if cell is None:
+            cell = self._cells.number(name)
         held[cell] = held.get(cell, 0) + count * (ONE + value)
 
     def add_cells(self, bucket: Bucket, cells: Numbered) -> None:

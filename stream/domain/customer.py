@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from stream.domain.entity import body, prefix, read_prefix
+from stream.domain.entity import body, prefix
 from stream.events.registry import Kind
 from stream.events.values import DAY_US
 
@@ -32,7 +32,7 @@ class Customer(Struct, array_like=True, gc=False):
 
     def saw(self, at: int) -> None:
         """Take notice of an event."""
-        self.first, self.last = min(self.first, at), max(self.last, at - at % DAY_US + DAY_US)
+        self.first, self.last = min(self.first, at), max(self.last, day_end(at))
 
     def contributes(self, measure: str, labels: tuple[str, ...], value: int, count: int) -> None:
         """Take notice of what one of its entities contributes, or with count -1 retracts."""
@@ -53,9 +53,9 @@ _ENCODE = msgspec.msgpack.Encoder(order="sorted").encode
 _DECODE = msgspec.msgpack.Decoder(Customer).decode
 
 
-def last_of(record: bytes) -> int:
-    """Return a customer's ``last`` without decoding the rest of its record."""
-    return read_prefix(record)[0]
+def day_end(at: int) -> int:
+    """Return the end of the day (UTC) in which an instant lies."""
+    return at - at % DAY_US + DAY_US
 
 
 def load(record: bytes) -> Customer:

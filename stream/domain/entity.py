@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -25,33 +25,34 @@ MAX_EVENTS = 5_000
 
 
 class Fold(NamedTuple):
-    """The state type and the functions of one kind of entity."""
+    """The functions of one kind of entity."""
 
-    state: type[Any]
     start: Callable[[Iterable[Entry]], Any]
     revises: Callable[[Any, int, Any], bool]
     advance: Callable[[Any, int, int, Any, Emit], None]
 
 
 FOLDS: dict[Kind, Fold] = {
-    "ticket": Fold(ticket.TicketState, ticket.start, ticket.revises, ticket.advance),
-    "booking": Fold(booking.BookingState, booking.start, booking.revises, booking.advance),
-    "review": Fold(review.ReviewState, review.start_review, review.revises, review.advance),
-    "survey": Fold(review.SurveyState, review.start_survey, review.revises, review.advance),
+    "ticket": Fold(ticket.start, ticket.revises, ticket.advance),
+    "booking": Fold(booking.start, booking.revises, booking.advance),
+    "review": Fold(review.start_review, review.revises, review.advance),
+    "survey": Fold(review.start_survey, review.revises, review.advance),
 }
 
-State = TypeVar("State")
+
+class Folded(Protocol):
+    """What the state of every kind says of its entity."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the event that says what it is has come."""
+
+    @property
+    def open(self) -> bool:
+        """Whether anything may still be expected of it, so that it must not be sealed."""
 
 
-class Stored(Struct, Generic[State], array_like=True, gc=False):
-    """What an entity's record holds: ``chunk`` is its ledger's newest chunk, full ones are records of their own."""
-
-    key: str
-    events: int
-    full_chunks: int
-    newest_last: bool  # the newest event in ledger order is also the last that arrived
-    chunk: bytes
-    state: State
+State = TypeVar("State", bound=Folded)
 
 
 # Contributions (measure, instant, labels, value) by how often they are added, or with a minus taken back.
@@ -62,38 +63,36 @@ _INCOMPLETE = ("incomplete", LIVE, (), 0)
 _PREFIX = struct.Struct(">q?")
 _DECODE_STUB = msgspec.msgpack.Decoder(tuple[str, msgspec.Raw]).decode
 _ENCODE = msgspec.msgpack.Encoder(enc_hook=int).encode  # money and time are integers with a name
-_DECODE = {kind: msgspec.msgpack.Decoder(Stored[fold.state]).decode for kind, fold in FOLDS.items()}  # type: ignore[name-defined] # One per state type.
 
 
-class Entity:
-    """A decoded entity; only the fold of one batch holds it, the shard keeps bytes."""
+class Entity(Struct, Generic[State], array_like=True, gc=False):
+    """A decoded entity; only the fold of one batch holds it, the shard keeps bytes.
 
-    __slots__ = ("_net", "chunk", "chunks", "events", "key", "kind", "newest", "newest_last", "state", "touched_chunks")
+    Its record holds the fields up to ``state``. The collector need not look at it, as it is part of no cycle.
+    """
 
-    def __init__(self, kind: Kind, key: str) -> None:
-        self.kind = kind
-        self.key = key
-        self.events = 0
-        self.chunks: list[bytes] = []  # the full ones
-        self.chunk = b""
-        self.newest = -(2**63)  # time of the newest event in ledger order, microseconds UTC
-        self.newest_last = True
-        self.state: Any = None
-        self.touched_chunks: list[int] = []  # numbers of the chunks that became full and must be written
-        self._net: Net | None = None  # while a refold is due: all that was contributed, retracted
+    key: str  # the customer
+    events: int = 0
+    full_chunks: int = 0
+    newest_last: bool = True  # the newest event in ledger order is also the last that arrived
+    chunk: bytes = b""  # the newest chunk of the ledger; full ones are records of their own
+    state: State = None  # type: ignore[assignment] # Until the first event.
+    kind: Kind = "ticket"
+    newest: int = -(2**63)  # time of the newest event in ledger order, microseconds UTC
+    chunks: tuple[bytes, ...] = ()  # the full ones
+    written: int = 0  # how many of them have records
+    taken: int | None = None  # place in the batch of the last record that it took
+    net: Net | None = None  # while a refold is due: all that was contributed, retracted
 
     @classmethod
-    def load(cls, kind: Kind, record: bytes, full_chunk: Callable[[int], bytes]) -> Entity:
+    def load(cls, kind: Kind, record: bytes, full_chunk: Callable[[int], bytes]) -> Entity[Any]:
         """Decode an entity from its record; *full_chunk* returns a full chunk by number."""
-        stored = _DECODE[kind](body(record))
-        entity = cls(kind, stored.key)
+        entity = _DECODE[kind](record[_PREFIX.size :])
+        entity.kind = kind
         entity.newest, _ = read_prefix(record)
-        entity.events = stored.events
-        if stored.full_chunks:
-            entity.chunks = [full_chunk(number) for number in range(stored.full_chunks)]
-        entity.chunk = stored.chunk
-        entity.newest_last = stored.newest_last
-        entity.state = stored.state
+        if entity.full_chunks:
+            entity.chunks = tuple(map(full_chunk, range(entity.full_chunks)))
+            entity.written = entity.full_chunks
         return entity
 
     def record(self) -> bytes:
@@ -110,7 +109,7 @@ class Entity:
     @property
     def settled(self) -> bool:
         """Whether ``state`` is that after all events taken."""
-        return self._net is None
+        return self.net is None
 
     @property
     def incomplete(self) -> bool:
@@ -130,25 +129,25 @@ class Entity:
         fold, code, incomplete = FOLDS[self.kind], event.type.code, self.incomplete
         if self.state is None:
             self.state = fold.start((ledger.entry_of(event),))
-        if self._net is None and self._is_newest(event) and not fold.revises(self.state, code, event.data):
+        if self.net is None and self._is_newest(event) and not fold.revises(self.state, code, event.data):
             self._append(encoded)
             self.newest, self.newest_last = event.time, True
             fold.advance(self.state, code, event.time, event.data, emit)
             if self.incomplete != incomplete:
                 emit("incomplete", LIVE, (), 0, 1 if self.incomplete else -1)
             return
-        if self._net is None:
-            self._net = Counter({_INCOMPLETE: -incomplete})
+        if self.net is None:
+            self.net = Counter({_INCOMPLETE: -incomplete})
             if self.events:
-                refold(fold, self.entries(), _collect(self._net, -1))
+                refold(fold, self.entries(), _collect(self.net, -1))
         self._append(encoded)
         self.newest = max(self.newest, event.time)
 
     def settle(self, emit: Emit) -> None:
         """Refold the ledger if that is due and emit the net change; equal parts cancel out."""
-        if self._net is None:
+        if self.net is None:
             return
-        net, self._net = self._net, None
+        net, self.net = self.net, None
         entries = self.entries()
         self.state = refold(FOLDS[self.kind], entries, _collect(net, 1))
         self.newest_last = entries[-1] == ledger.last_arrival(self.chunk)
@@ -167,11 +166,18 @@ class Entity:
     def _append(self, encoded: bytes) -> None:
         full = self.events % ledger.CHUNK_ENTRIES == 0 or len(self.chunk) + len(encoded) > ledger.CHUNK_BYTES
         if self.chunk and full:
-            self.touched_chunks.append(len(self.chunks))
-            self.chunks.append(self.chunk)
+            self.chunks += (self.chunk,)
             self.chunk = b""
         self.chunk += encoded
         self.events += 1
+
+
+_DECODE: dict[Kind, Callable[[bytes], Entity[Any]]] = {
+    "ticket": msgspec.msgpack.Decoder(Entity[ticket.TicketState]).decode,
+    "booking": msgspec.msgpack.Decoder(Entity[booking.BookingState]).decode,
+    "review": msgspec.msgpack.Decoder(Entity[review.ReviewState]).decode,
+    "survey": msgspec.msgpack.Decoder(Entity[review.SurveyState]).decode,
+}
 
 
 def refold(fold: Fold, entries: list[Entry], emit: Emit) -> Any:
@@ -191,6 +197,11 @@ def read_prefix(record: bytes) -> tuple[int, bool]:
     """Return what `prefix` wrote, without decoding the rest of the record."""
     newest, is_open = _PREFIX.unpack_from(record)
     return newest, is_open
+
+
+def is_open(record: bytes) -> bool:
+    """Return whether an entity is open, from its record's prefix."""
+    return record[_PREFIX.size - 1] != 0
 
 
 def body(record: bytes) -> memoryview:

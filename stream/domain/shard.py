@@ -20,6 +20,8 @@ from stream.domain.windows import Bucket, Buckets, Grid, Series, WindowTable
 from stream.events.event import Event
 from stream.events.values import DAY_US
 
+_EXPIRING = frozenset(ENTITY + STUB + CUSTOMER)
+
 HORIZON = 35 * DAY_US
 RETENTION = 400 * DAY_US
 
@@ -140,10 +142,10 @@ class Shard:
         )
 
     def _write(self, key: bytes, value: bytes | None) -> None:
-        kind = key[:1]
-        if kind == UNJOINED:
+        kind = key[0]
+        if kind == UNJOINED[0]:
             self._index_unjoined(key, value)
-        elif kind in (ENTITY, STUB, CUSTOMER):
+        elif kind in _EXPIRING:
             self._expire(key, value)
         if value is None:
             self.store.pop(key, None)
@@ -162,7 +164,10 @@ class Shard:
 
     def _expire(self, key: bytes, record: bytes | None) -> None:
         """Move a key to the step in which its new record is due."""
-        old, new = self._step(key, self.store.get(key)), self._step(key, record)
+        before = self.store.get(key)
+        if (before is None or entity.is_open(before)) and (record is None or entity.is_open(record)):
+            return  # most writes by far: it was not to expire, and is not
+        old, new = self._step(key, before), self._step(key, record)
         if old == new:
             return
         if old is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from stream.domain.entity import Entity
 from stream.domain.keys import chunk_key, entity_key
@@ -11,7 +12,7 @@ from stream.domain.shard import Shard
 from stream.events.registry import Kind
 
 
-class ShardTable(Mapping[str, Entity]):
+class ShardTable(Mapping[str, Entity[Any]]):
     """The entities of one kind in a shard, by subject; each look-up decodes a fresh copy."""
 
     def __init__(self, shard: Shard, kind: Kind) -> None:
@@ -19,7 +20,7 @@ class ShardTable(Mapping[str, Entity]):
         self._kind: Kind = kind
         self._prefix = entity_key(kind, "")
 
-    def __getitem__(self, subject: str) -> Entity:
+    def __getitem__(self, subject: str) -> Entity[Any]:
         key = entity_key(self._kind, subject)
         record = self._shard.store[key]
         return Entity.load(self._kind, record, partial(self._full_chunk, key))

@@ -8,7 +8,7 @@ as contributions come and buckets leave, so a window costs the same whatever its
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from msgspec import Struct
 
@@ -239,9 +239,10 @@ class WindowTable(Mapping[str, Mapping[Series, Sums]]):
         """Return a copy of the sums of the live measures."""
         return SeriesSums(self._live.copy(), self._numbers, self._names)
 
-    def keep(self, used: Iterable[int]) -> None:
+    def keep(self, used: Set[int]) -> None:
         """Forget the series of all cells but those *used*."""
-        self._series = {cell: self._series[cell] for cell in used if cell in self._series}
+        for cell in self._series.keys() - used:
+            del self._series[cell]
 
     def _spread(self, cells: Mapping[int, int], net: defaultdict[int, int]) -> None:
         """Add cells to the series that each of them stands for."""

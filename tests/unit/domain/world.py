@@ -70,7 +70,7 @@ class Told:
     """An entity that took events one by one, and what it contributes in the end."""
 
     def __init__(self, *events: Event, settle_each: bool = True) -> None:
-        self.entity = Entity(events[0].type.kind, events[0].key)
+        self.entity = Entity(events[0].key, kind=events[0].type.kind)
         self.net: Counter[tuple[str, int | None, tuple[str, ...], int]] = Counter()
         for one in events:
             self.take(one)
