@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from stream.cli import sla_explain
 from stream.cli.errors import UsageError
 from stream.config import ConfigError
 from stream.config.calendars import calendar
@@ -74,6 +75,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser("check", help=HELP, description=HELP, allow_abbrev=False)
     check.add_argument("file", type=Path, metavar="FILE", help="a JSON list of cases")
     check.set_defaults(act=run_check)
+    explain = actions.add_parser("explain", help=sla_explain.HELP, description=sla_explain.HELP, allow_abbrev=False)
+    sla_explain.add_arguments(explain)
+    explain.set_defaults(act=sla_explain.run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from stream.domain.ledger import Entry
 from stream.domain.measures import LIVE, Emit
+from stream.domain.sla.runs import SlaState
 from stream.events import bookings as b
 from stream.events.registry import BY_NAME
 from stream.events.values import NONE
 
 RETRACTED = frozenset({"spam", "test"})
+
+_DELETED = BY_NAME["booking.deleted"].code
 
 # One contribution as data: measure, instant, labels, value.
 Contribution = tuple[str, "int | None", tuple[str, ...], int]
@@ -42,6 +46,7 @@ class BookingState(Struct, array_like=True, gc=False):
     no_show: int | None = None
     retracted: bool = False  # deleted as spam or test
     gone: bool = False  # deleted for another reason: past counts stay
+    sla: SlaState = msgspec.field(default_factory=SlaState)  # folded beside it, by stream.domain.sla.quotes
 
     @property
     def complete(self) -> bool:
@@ -56,13 +61,16 @@ class BookingState(Struct, array_like=True, gc=False):
 
 
 def start(entries: Iterable[Entry]) -> BookingState:
-    """Return the state before the first entry."""
+    """Return the state before the first of *entries* (in ledger order), knowing that these are all."""
+    for entry in entries:
+        if entry.code == _DELETED:
+            return BookingState(retracted=entry.data.reason in RETRACTED)  # the first one decides
     return BookingState()
 
 
 def revises(state: BookingState, code: int, data: Any) -> bool:
-    """Say that nothing last in order needs a refold: contributions are compared as a whole."""
-    return False
+    """Say whether an event, though last in ledger order, changes what earlier ones contribute."""
+    return code == _DELETED and not state.gone and data.reason in RETRACTED
 
 
 def advance(state: BookingState, code: int, at: int, data: Any, emit: Emit) -> None:
@@ -106,6 +114,8 @@ def contributions(state: BookingState) -> Iterator[Contribution]:
 def _enquired(state: BookingState, at: int, data: b.BookingEnquired) -> None:
     if state.enquired is None:
         state.enquired = at
+        if state.created is None:
+            state.labels = (data.channel, data.brand or NONE)
 
 
 def _quoted(state: BookingState, at: int, data: b.BookingQuoted) -> None:
@@ -142,7 +152,6 @@ def _no_show(state: BookingState, at: int, data: b.BookingNoShow) -> None:
 
 
 def _deleted(state: BookingState, at: int, data: b.BookingDeleted) -> None:
-    state.retracted = data.reason in RETRACTED
     state.gone = True
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from stream.domain.cells import Cell, Cells, pack, unpack
+from stream.domain.cells import ONE, Cell, Cells, pack, unpack
 from stream.domain.keys import BUCKET
 from stream.domain.windows import Bucket, Buckets
 from stream.events.values import MICRO
@@ -45,7 +45,7 @@ def part_records(bucket: Bucket, number: int, changes: Mapping[int, int], cells:
     encoded = cells.encoded
     part: list[Any] = []
     for cell, sums in changes.items():
-        part += (encoded[cell], *unpack(sums))
+        part += (encoded[cell], 1, 0) if sums == ONE else (encoded[cell], *unpack(sums))
         if len(part) == 3 * PART_CELLS:
             yield part_key(bucket, number), _ENCODE(part)
             number += 1

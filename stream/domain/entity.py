@@ -18,6 +18,9 @@ from msgspec import Struct
 from stream.domain import booking, ledger, review, ticket
 from stream.domain.ledger import Entry
 from stream.domain.measures import LIVE, Emit
+from stream.domain.sla.clocks import Clocks
+from stream.domain.sla.notices import NOTHING_TOLD, Standing
+from stream.domain.sla.runs import Ended, SlaState
 from stream.events.event import Event
 from stream.events.registry import Kind
 
@@ -54,6 +57,11 @@ class Folded(Protocol):
 
 State = TypeVar("State", bound=Folded)
 
+# By the letter that stands for them in keys.
+KINDS: dict[int, Kind] = {ord(kind[0]): kind for kind in FOLDS}
+
+CLOCKED: frozenset[Kind] = frozenset({"ticket", "booking"})  # the kinds whose state has runs of clocks
+
 
 # Contributions (measure, instant, labels, value) by how often they are added, or with a minus taken back.
 Net = Counter[tuple[str, "int | None", tuple[str, ...], int]]
@@ -83,6 +91,8 @@ class Entity(Struct, Generic[State], array_like=True, gc=False):
     written: int = 0  # how many of them have records
     taken: int | None = None  # place in the batch of the last record that it took
     net: Net | None = None  # while a refold is due: all that was contributed, retracted
+    told: Standing = NOTHING_TOLD  # of its runs, before the batch
+    ended: Counter[Ended] | None = None  # how often a run was found to have ended so, or with a minus to have not
 
     @classmethod
     def load(cls, kind: Kind, record: bytes, full_chunk: Callable[[int], bytes]) -> Entity[Any]:
@@ -107,11 +117,6 @@ class Entity(Struct, Generic[State], array_like=True, gc=False):
         return self.key, (getattr(self.state, "created", None), getattr(self.state, "status", ""))
 
     @property
-    def settled(self) -> bool:
-        """Whether ``state`` is that after all events taken."""
-        return self.net is None
-
-    @property
     def incomplete(self) -> bool:
         """Whether it has events, but not the one that says what it is."""
         return self.state is not None and not self.state.complete
@@ -124,37 +129,68 @@ class Entity(Struct, Generic[State], array_like=True, gc=False):
         """Return the ledger in its order."""
         return ledger.in_order((*self.chunks, self.chunk))
 
-    def take(self, event: Event, encoded: bytes, emit: Emit) -> None:
+    def take(self, event: Event, encoded: bytes, emit: Emit, clocks: Clocks | None = None) -> None:
         """Append the event, *encoded*, to the ledger. Fold it and emit what it changes, or leave both to `settle`."""
         fold, code, incomplete = FOLDS[self.kind], event.type.code, self.incomplete
         if self.state is None:
             self.state = fold.start((ledger.entry_of(event),))
-        if self.net is None and self._is_newest(event) and not fold.revises(self.state, code, event.data):
+        if (
+            self.net is None
+            and self._is_newest(event)
+            and not fold.revises(self.state, code, event.data)
+            and not (clocks is not None and clocks.is_ahead(self.kind, self.state, event.time))
+        ):
             self._append(encoded)
             self.newest, self.newest_last = event.time, True
-            fold.advance(self.state, code, event.time, event.data, emit)
+            step(self.kind, self.state, (code, event.time, event.data), emit, clocks)
             if self.incomplete != incomplete:
                 emit("incomplete", LIVE, (), 0, 1 if self.incomplete else -1)
             return
         if self.net is None:
             self.net = Counter({_INCOMPLETE: -incomplete})
             if self.events:
-                refold(fold, self.entries(), _collect(self.net, -1))
+                refold(self.kind, self.entries(), *self._collect(-1, clocks), self._configured)
         self._append(encoded)
         self.newest = max(self.newest, event.time)
 
-    def settle(self, emit: Emit) -> None:
+    def settle(self, emit: Emit, clocks: Clocks | None = None) -> None:
         """Refold the ledger if that is due and emit the net change; equal parts cancel out."""
         if self.net is None:
             return
-        net, self.net = self.net, None
-        entries = self.entries()
-        self.state = refold(FOLDS[self.kind], entries, _collect(net, 1))
+        net, entries = self.net, self.entries()
+        self.state = refold(self.kind, entries, *self._collect(1, clocks), self._configured)
+        self.net = None
         self.newest_last = entries[-1] == ledger.last_arrival(self.chunk)
         net[_INCOMPLETE] += self.incomplete
         for (measure, at, labels, value), count in net.items():
             for _ in range(abs(count)):
                 emit(measure, at, labels, value, 1 if count > 0 else -1)
+
+    def find_ended(self, run: Ended, count: int) -> None:
+        """Note that a run has ended so, or with count -1 that it has not."""
+        if self.ended is None:
+            self.ended = Counter()
+        self.ended[run] += count
+
+    @property
+    def _configured(self) -> int:
+        """The number of the configuration that its clocks have followed."""
+        state: Any = self.state
+        number: int = state.sla.config if self.kind in CLOCKED else 0
+        return number
+
+    def _collect(self, sign: int, clocks: Clocks | None) -> tuple[Emit, Clocks | None]:
+        """Return ears for a refold that add to what is contributed and ended, or with sign -1 take back."""
+        net = self.net
+        assert net is not None
+
+        def emit(measure: str, at: int | None, labels: tuple[str, ...], value: int, count: int) -> None:
+            net[measure, at, labels, value] += sign * count
+
+        def ended(run: Ended, count: int) -> None:
+            self.find_ended(run, sign * count)
+
+        return emit, None if clocks is None else clocks.into(emit, ended)
 
     def _is_newest(self, event: Event) -> bool:
         if event.time != self.newest:
@@ -180,11 +216,27 @@ _DECODE: dict[Kind, Callable[[bytes], Entity[Any]]] = {
 }
 
 
-def refold(fold: Fold, entries: list[Entry], emit: Emit) -> Any:
-    """Return the state after all *entries* (in ledger order), emitting all they contribute."""
-    state = fold.start(entries)
+def step(kind: Kind, state: Any, what: tuple[int, int, Any], emit: Emit, clocks: Clocks | None) -> None:
+    """Fold the next event in ledger order, *what* = its code, time and data, into the state and its clocks."""
+    code, at, data = what
+    if clocks is None:
+        FOLDS[kind].advance(state, code, at, data, emit)
+    else:
+        clocks.before(kind, state, at)
+        FOLDS[kind].advance(state, code, at, data, emit)
+        clocks.after(kind, state, code, at, data)
+
+
+def refold(kind: Kind, entries: list[Entry], emit: Emit, clocks: Clocks | None = None, configured: int = 0) -> Any:
+    """Return the state after all *entries* (in ledger order), emitting all they contribute.
+
+    *configured* is the number of the configuration that its clocks had followed, be it after the last event.
+    """
+    state = FOLDS[kind].start(entries)
     for entry in entries:
-        fold.advance(state, entry.code, entry.time, entry.data, emit)
+        step(kind, state, (entry.code, entry.time, entry.data), emit, clocks)
+    if clocks is not None and kind in CLOCKED:
+        clocks.reconfigure(kind, state, configured)
     return state
 
 
@@ -209,13 +261,15 @@ def body(record: bytes) -> memoryview:
     return memoryview(record)[_PREFIX.size :]
 
 
+def clocks_of(key: bytes, record: bytes) -> SlaState | None:
+    """Return the runs of an entity from its key and record; None of a kind that has none."""
+    kind = KINDS[key[1]]
+    if kind not in CLOCKED:
+        return None
+    runs: SlaState = _DECODE[kind](record[_PREFIX.size :]).state.sla
+    return runs
+
+
 def owner_of(stub: bytes) -> str:
     """Return the customer of the stub that `Entity.summary` left."""
     return _DECODE_STUB(body(stub))[0]
-
-
-def _collect(net: Net, sign: int) -> Emit:
-    def emit(measure: str, at: int | None, labels: tuple[str, ...], value: int, count: int) -> None:
-        net[measure, at, labels, value] += sign * count
-
-    return emit

@@ -7,7 +7,7 @@ shard: reads go to this batch's own changes first, then to the overlay in flight
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,30 +15,24 @@ import msgspec
 
 from stream.domain import customer, entity, ledger
 from stream.domain.contributions import Contributions
-from stream.domain.entity import Entity
+from stream.domain.entity import KINDS, Entity
 from stream.domain.keys import CUSTOMER, ENTITY, NAMING, UNJOINED, chunk_key, entity_key, named_by, stub_key
 from stream.domain.layers import Layers
 from stream.domain.measures import LIVE
 from stream.domain.overlay import FoldError, Meta, Overlay, Position, Record, ReRouted
+from stream.domain.promises import Promises
 from stream.domain.windows import Grid
 from stream.events.event import Event, Heartbeat, Reason, Rejected
 from stream.events.registry import EVENT_TYPES, Kind
-from stream.events.values import DAY_US, MICRO
+from stream.events.values import MICRO
 
 if TYPE_CHECKING:
     from stream.domain.shard import Shard
 
 # An event more than this ahead of its record's Kafka timestamp is refused (contract, Envelope).
 FUTURE = 300 * MICRO
-# Entities sealed by one batch at the most, so that a backlog of them does not hold up events.
-SEAL_AT_ONCE = 500
 MAX_UPSTREAMS = 100
 
-# Expiries are kept in steps this long, and a step is looked at when it is over: few enough to look through at each
-# batch, and things go at most six hours later than they might.
-EXPIRY_STEP = DAY_US // 4
-
-_KINDS: dict[str, Kind] = {"t": "ticket", "b": "booking", "r": "review", "s": "survey"}
 _ENCODE = msgspec.msgpack.Encoder(enc_hook=int).encode
 
 _DELETIONS = frozenset(row.code for row in EVENT_TYPES if row.name.endswith(".deleted"))
@@ -48,10 +42,13 @@ _NEVER = -(2**63)
 class Folding:
     """One batch on its way into an overlay. ``now`` and all times are microseconds since the epoch (UTC)."""
 
-    def __init__(self, shard: Shard, now: int, base: Overlay | None, at_end: frozenset[str]) -> None:
+    def __init__(
+        self, shard: Shard, now: int, base: Overlay | None, at_end: frozenset[str], frontier: int = _NEVER
+    ) -> None:
         meta = base.meta if base else shard.meta
         self._shard = shard
         self._at_end = at_end
+        self._frontier = frontier
         self._meta = meta
         self._last: dict[str, Record] = {}
         self._newest = {source: position.newest for source, position in meta.positions.items()}
@@ -72,6 +69,7 @@ class Folding:
         if grid.rolled > rolled:
             self._layers.roll(grid)
             self._layers.forget_cells()
+        self._promises = Promises(shard, base, self._out, self._contributions.add)
 
     def steps(self, records: Sequence[Record], first: int = 0) -> None:
         """Fold records; the first of them is the *first*-th of the batch.
@@ -110,13 +108,17 @@ class Folding:
     def finish(self) -> Overlay:
         """Settle and seal what is due and return the overlay. Raises FoldError."""
         out = self._out
+        due = self._promises.due(self._frontier)
         for key, held in self._entities.items():
-            if held.taken is not None:
-                try:
-                    self._settle(held)
-                except Exception as error:  # the last event it took is the suspect; the batch is tried without it
-                    raise FoldError(held.taken, Reason.FOLD_ERROR, type(error).__name__) from error
-                self._write_entity(key, held)
+            if held.taken is None:
+                continue
+            try:
+                self._settle(held)
+                self._promises.settle(key, held)
+            except Exception as error:  # the last event it took is the suspect; the batch is tried without it
+                raise FoldError(held.taken, Reason.FOLD_ERROR, type(error).__name__) from error
+            self._write(key, held)
+        self._fire(due)
         for key, summary in self._customers.items():
             value = summary.record()
             if value != self._layers.read(key):
@@ -126,6 +128,21 @@ class Folding:
         out.bucket_records = list(self._layers.bucket_records())
         out.meta = self._next_meta()
         return out
+
+    def _write(self, key: bytes, held: Entity[Any]) -> None:
+        for number in range(held.written, len(held.chunks)):
+            self._out.writes[chunk_key(key, number)] = held.chunks[number]
+        self._out.writes[key] = held.record()
+
+    def _fire(self, due: Iterable[bytes]) -> None:
+        """Tell of entities that took no event: a deadline has passed, or a configuration was edited."""
+        for key in {*due, *self._promises.followers()}:
+            held = self._entities.get(key) or self._load(KINDS[key[1]], key)
+            if held is None or held.taken is not None:
+                continue
+            if self._promises.follow(held):
+                self._write(key, held)
+            self._promises.settle(key, held)
 
     def _next_meta(self) -> Meta:
         positions = dict(self._meta.positions)
@@ -140,12 +157,14 @@ class Folding:
             newest_event=self._newest_event,
             counts=dict(counts),
             upstream=self._upstream,
+            fired_until=self._out.meta.fired_until,
         )
 
     def _event(self, record: Record, event: Event) -> str | Rejected:
         """Fold an event into its entity; return the result to count, or its refusal."""
-        key = entity_key(event.type.kind, event.subject)
-        held = self._load(event.type.kind, key)
+        kind = event.type.kind
+        key = entity_key(kind, event.subject)
+        held = self._entities.get(key) or self._load(kind, key)
         verdict = self._verdict(record, event, key, held)
         if verdict is not None:
             return verdict
@@ -186,7 +205,8 @@ class Folding:
             self._load_customer(held.key).saw(time)
         held.taken = self._index
         self._customer = held.key
-        held.take(event, encoded, self._emit if kind == "booking" else self._contributions.add)
+        emit = self._emit if kind == "booking" else self._contributions.add
+        held.take(event, encoded, emit, self._promises.hand(held))
         if time > self._newest_event:  # noqa: PLR1730 # Half the cost of max(), at every event.
             self._newest_event = time
         if code in NAMING:
@@ -197,9 +217,9 @@ class Folding:
             self._erase(key, held)
 
     def _settle(self, held: Entity[Any]) -> None:
-        if not held.settled:
+        if held.net is not None:
             self._customer = held.key
-            held.settle(self._emit)
+            held.settle(self._emit, self._promises.hand(held))
 
     def _emit(self, measure: str, at: int | None, labels: tuple[str, ...], value: int, count: int) -> None:
         """Add a contribution to its bucket and to the customer at hand."""
@@ -211,6 +231,7 @@ class Folding:
         held = self._entities.get(key)
         if held is None and (record := self._layers.read(key)) is not None:
             held = self._entities[key] = Entity.load(kind, record, partial(self._layers.chunk, key))
+            self._promises.remember(held)
         return held
 
     def _load_customer(self, key: str) -> customer.Customer:
@@ -227,16 +248,11 @@ class Folding:
 
     def _belongs(self, key: bytes, owner: str) -> bool:
         """Whether an entity is known and the customer's; of an erased one nobody knows any more, so it is."""
-        held = self._load(_KINDS[chr(key[1])], key)
+        held = self._load(KINDS[key[1]], key)
         if held is not None:
             return held.key == owner
         stub = self._layers.read(stub_key(key))
         return entity.owner_of(stub) == owner if stub is not None else self._is_erased(key)
-
-    def _write_entity(self, key: bytes, held: Entity[Any]) -> None:
-        for number in range(held.written, len(held.chunks)):
-            self._out.writes[chunk_key(key, number)] = held.chunks[number]
-        self._out.writes[key] = held.record()
 
     def _refer(self, key: bytes, owner: str, event: Event) -> None:
         """Note that an entity names another one that is unknown, or another customer's, until that one comes."""
@@ -261,6 +277,7 @@ class Folding:
     def _erase(self, key: bytes, held: Entity[Any]) -> None:
         """Forget an entity for privacy: its counts stay, a hash remains so that a replay cannot revive it."""
         self._settle(held)
+        self._promises.settle(key, held)
         self._remove(key, held)
         for unjoined in self._layers.waiting(key):
             self._rejoin(unjoined)  # whose it was, nobody knows from here on: as for those that name it later
@@ -270,6 +287,7 @@ class Folding:
     def _remove(self, key: bytes, held: Entity[Any]) -> None:
         """Take out an entity's records, and what it waits for: nobody looks for its created or its booking now."""
         self._out.writes[key] = None
+        self._promises.gone(key)
         for number in range(len(held.chunks)):
             self._out.writes[chunk_key(key, number)] = None
         for entry in held.entries():
@@ -278,30 +296,15 @@ class Folding:
         if held.incomplete:
             self._emit("incomplete", LIVE, (), 0, -1)
 
-    def _log_time(self) -> int:
-        """Return the least of the sources' newest Kafka timestamps; a source read to its end holds nothing back."""
-        behind = [newest for source, newest in self._newest.items() if source not in self._at_end]
-        return min(behind) if behind else max(self._newest.values(), default=-(2**63))
-
     def _seal(self) -> None:
         """Replace entities that closed long ago by stubs, and drop stubs and customers past their retention."""
-        shard, log_time = self._shard, self._log_time()
-        left = SEAL_AT_ONCE
-        for step in sorted(step for step in shard.expiry if (step + 1) * EXPIRY_STEP <= log_time):
-            for key in shard.expiry[step]:
-                record = self._layers.read(key)
-                due = None if record is None else shard.due(key, record)
-                if record is None or due is None or log_time <= due:
-                    continue
-                if key[:1] == ENTITY:
-                    self._seal_entity(key, record)
-                else:
-                    self._out.writes[key] = None
-                left -= 1
-                if not left:
-                    return
-
-    def _seal_entity(self, key: bytes, record: bytes) -> None:
-        held = Entity.load(_KINDS[chr(key[1])], record, partial(self._layers.chunk, key))
-        self._remove(key, held)
-        self._out.writes[stub_key(key)] = entity.prefix(held.newest, False) + _ENCODE(held.summary())
+        # Log time is the least of the sources' newest Kafka timestamps; a source read to its end holds nothing back.
+        behind = [newest for source, newest in self._newest.items() if source not in self._at_end]
+        log_time = min(behind) if behind else max(self._newest.values(), default=_NEVER)
+        for key, record in self._shard.expiry.ripe(log_time, self._layers.read):
+            if key[:1] == ENTITY:
+                held = Entity.load(KINDS[key[1]], record, partial(self._layers.chunk, key))
+                self._remove(key, held)
+                self._out.writes[stub_key(key)] = entity.prefix(held.newest, False) + _ENCODE(held.summary())
+            else:
+                self._out.writes[key] = None

@@ -11,6 +11,7 @@ import msgspec
 from stream.events.registry import EVENT_TYPES, Kind
 
 OFFSETS_KEY = b"o"
+HISTORY_KEY = b"p"  # of the configurations of policies
 ENTITY, CHUNK, CUSTOMER, STUB, UNJOINED, BUCKET = b"e", b"c", b"k", b"s", b"u", b"w"
 
 # Codes of the event types whose data may name another entity.

@@ -23,14 +23,16 @@ class Layers:
         self._base = base
         self._out = out
         self._overlays = (out,) if base is None else (out, base)
-        self._layers = [overlay.writes for overlay in self._overlays]
+        self._own = out.writes
+        self._below = base.writes if base is not None else {}
         self._store = shard.store
 
     def read(self, key: bytes) -> bytes | None:
         """Return the record of a key, None if there is none."""
-        for writes in self._layers:
-            if key in writes:
-                return writes[key]
+        if key in self._own:
+            return self._own[key]
+        if key in self._below:
+            return self._below[key]
         return self._store.get(key)
 
     def chunk(self, key: bytes, number: int) -> bytes:

@@ -7,6 +7,7 @@ are never touched again.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ CHUNK_BYTES = 256 * 1024
 ENTRY_BYTES = 16 * 1024
 
 _LENGTH = 4
+_LENGTHS = struct.Struct(">I").pack
 _FIRST = -(2**63)
 
 OrderKey = tuple[int, int, int, str, str]
@@ -63,7 +65,7 @@ def encode(event: Event) -> bytes:
     """Return the event's entry as chunk bytes, its length behind it."""
     fields = astuple(event.data)
     body = _ENCODE((event.source, event.id, event.time, event.sequence, event.type.code, fields))
-    return body + len(body).to_bytes(_LENGTH, "big")
+    return body + _LENGTHS(len(body))
 
 
 def decode_chunk(chunk: bytes) -> Iterator[Entry]:

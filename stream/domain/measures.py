@@ -20,6 +20,7 @@ MONEY_LABELS = (*BOOKING_LABELS, "currency")
 ENDED_LABELS = (*BOOKING_LABELS, "by")
 REVIEW_LABELS = ("site", "brand")
 SURVEY_LABELS = ("purpose",)
+SLA_LABELS = ("clock", "policy", "priority", "team")
 
 # Upper bounds of the duration bins, in seconds: the usual targets of support desks (research: 1 min to 72 h), finer
 # below an hour where first responses live, and a week and 30 days for resolutions.
@@ -63,6 +64,13 @@ _TABLE = (
     Measure("resolution", TICKET_LABELS, duration_bin),
     Measure("resolved_in_24h", TICKET_LABELS),
     Measure("full_resolution", TICKET_LABELS, duration_bin),
+    Measure("first_response_business", TICKET_LABELS, duration_bin),
+    Measure("next_response_business", TICKET_LABELS, duration_bin),
+    Measure("sla_met", SLA_LABELS),
+    Measure("sla_missed", SLA_LABELS),
+    Measure("sla_breached_open", SLA_LABELS, live=True),
+    Measure("sla_due_soon_15m", SLA_LABELS, live=True),
+    Measure("sla_due_soon_1h", SLA_LABELS, live=True),
     Measure("booking_created", BOOKING_LABELS),
     Measure("booking_completed", BOOKING_LABELS),
     Measure("booking_cancelled", ENDED_LABELS),

@@ -7,17 +7,20 @@ transaction has committed.
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from stream.domain.cells import Numbered
 from stream.domain.keys import OFFSETS_KEY
+from stream.domain.sla.deadlines import Due
+from stream.domain.sla.terms import History
 from stream.domain.windows import Bucket, Grid
 from stream.events.event import Event, Heartbeat, Reason, Rejected
 
 # The layout of the records; a state of another version is refused rather than misread.
-STATE_VERSION = 3
+STATE_VERSION = 4
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 
@@ -59,6 +62,7 @@ class Meta(Struct, array_like=True, gc=False):
     newest_event: int = -(2**63)
     counts: dict[str, int] = {}
     upstream: dict[str, int] = {}
+    fired_until: int = -(2**63)  # deadlines up to here have been told of
 
 
 META_DECODER = msgspec.msgpack.Decoder(Meta)
@@ -95,11 +99,15 @@ class Overlay:
         self.rejected: list[tuple[int, Rejected]] = []
         self.results: Counter[tuple[str, str, str]] = Counter()
         self.notes: Counter[str] = Counter()
+        self.history: History | None = None  # the configurations that hold after this
+        self.due: dict[bytes, Due] = {}  # what may fall due of the entities changed here
+        self.notices: list[tuple[str, dict[str, Any]]] = []  # customer, CloudEvent of the topic sla-events
+        self.outcomes: Counter[tuple[str, str, str, str]] = Counter()  # clock, policy, priority, outcome
 
     @property
     def changed(self) -> bool:
         """Whether there is anything to write besides the offsets."""
-        return bool(self.writes or self.bucket_records)
+        return bool(self.writes or self.bucket_records or self.notices)
 
     @property
     def records(self) -> list[tuple[bytes, bytes | None]]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from stream.domain import ledger
-from stream.domain.entity import FOLDS, refold
+from stream.domain.entity import refold
 from stream.domain.keys import entity_key
 from stream.domain.kpis import CATALOGUE, Kpi, value
 from stream.domain.measures import MEASURES
@@ -157,7 +157,7 @@ def rows(entities: Iterable[tuple[Kind, list[ledger.Entry]]], cut: list[Period],
         sums.setdefault(place, Sums()).add(measure, by_name.get("currency", ""), amount, count)
 
     for kind, entries in entities:
-        refold(FOLDS[kind], entries, emit)
+        refold(kind, entries, emit)
     return [
         Row(*cut[number], dict(zip(group, labels, strict=True)), {kpi.id: found.shaped(kpi) for kpi in kpis})
         for (number, labels), found in sorted(sums.items(), key=lambda item: item[0])

@@ -12,25 +12,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from stream.domain import bucketlog, entity
-from stream.domain.cells import Sums
-from stream.domain.folding import EXPIRY_STEP, FUTURE, Folding
-from stream.domain.keys import BUCKET, CUSTOMER, ENTITY, OFFSETS_KEY, STUB, UNJOINED
+from stream.domain.cells import Sums, pack
+from stream.domain.folding import FUTURE, Folding
+from stream.domain.keys import BUCKET, CUSTOMER, ENTITY, HISTORY_KEY, OFFSETS_KEY, STUB, UNJOINED
 from stream.domain.overlay import META_DECODER, STATE_VERSION, Meta, Overlay, Position, Record
-from stream.domain.windows import Bucket, Buckets, Grid, Series, WindowTable
+from stream.domain.promises import FOLLOW_AT_ONCE
+from stream.domain.sealing import Expiry, Limits
+from stream.domain.sla import terms
+from stream.domain.sla.deadlines import Deadlines, Outlook, due_of
+from stream.domain.sla.terms import History, Terms
+from stream.domain.windows import WINDOWS, Bucket, Buckets, Grid, Series, WindowTable
 from stream.events.event import Event
-from stream.events.values import DAY_US
 
+_NEVER = -(2**63)
 _EXPIRING = frozenset(ENTITY + STUB + CUSTOMER)
-
-HORIZON = 35 * DAY_US
-RETENTION = 400 * DAY_US
-
-
-class Limits(Struct, frozen=True):
-    """How long things stay, in microseconds: entities live (horizon), stubs and customers remembered (retention)."""
-
-    horizon: int = HORIZON
-    retention: int = RETENTION
 
 
 class ShardView(Struct, frozen=True):
@@ -45,14 +40,20 @@ class ShardView(Struct, frozen=True):
     upstream: Mapping[str, int]
     overflow: Mapping[str, int]
     records: int
+    outlooks: Mapping[tuple[str, str, str], Outlook] = {}  # of open runs, by clock, policy and team
+    unanswered: Mapping[str, int] = {}  # since when the customer who has waited longest waits, by team
 
 
 class Shard:
     """State of one partition number; see the module's first lines."""
 
-    def __init__(self, partition: int, limits: Limits | None = None) -> None:
+    def __init__(self, partition: int, limits: Limits | None = None, agreed: Terms | None = None) -> None:
         self.partition = partition
         self.limits = limits or Limits()
+        self.terms = agreed  # None = no clocks run
+        self.history: History | None = None
+        self.deadlines = Deadlines(len(WINDOWS))
+        self.followers: list[bytes] = []  # open entities that have yet to follow an edited configuration
         self.store: dict[bytes, bytes] = {}
         self.buckets = Buckets()
         self.parts: dict[Bucket, int] = {}  # of each fine bucket, in the log
@@ -60,8 +61,7 @@ class Shard:
         self.grid = Grid.at(0)
         self.windows = WindowTable(self.buckets, 0)
         self.waiting: dict[bytes, set[bytes]] = {}  # entity key -> unjoined keys of those that name it
-        # Step when due -> keys of closed entities, stubs and customers, in the order they came.
-        self.expiry: dict[int, dict[bytes, None]] = {}
+        self.expiry = Expiry(self.limits)
 
     @property
     def offsets(self) -> Mapping[str, Position]:
@@ -74,19 +74,27 @@ class Shard:
         now: int,
         base: Overlay | None = None,
         at_end: frozenset[str] = frozenset(),
+        frontier: int = _NEVER,
     ) -> Overlay:
         """Return what *batch* changes, all at once; see `begin`. An empty batch is a tick. Raises FoldError."""
-        folding = self.begin(now, base, at_end)
+        folding = self.begin(now, base, at_end, frontier)
         folding.steps(batch)
         return folding.finish()
 
-    def begin(self, now: int, base: Overlay | None = None, at_end: frozenset[str] = frozenset()) -> Folding:
+    def begin(
+        self,
+        now: int,
+        base: Overlay | None = None,
+        at_end: frozenset[str] = frozenset(),
+        frontier: int = _NEVER,
+    ) -> Folding:
         """Return the fold of a batch as of *now* (microseconds UTC), on top of *base*, the overlay in flight.
 
-        *at_end* names the sources read to their end: they do not hold back log time. Nothing in it changes the shard,
-        and the shard must not be changed before it is finished, but views may be taken.
+        *at_end* names the sources read to their end: they do not hold back log time. *frontier* is how far event time
+        is known with this batch: deadlines up to it fire. Nothing in it changes the shard, and the shard must not be
+        changed before it is finished, but views may be taken.
         """
-        return Folding(self, now, base, at_end)
+        return Folding(self, now, base, at_end, frontier)
 
     def merge(self, overlay: Overlay) -> None:
         """Make *overlay* part of the state. Only after its transaction has committed."""
@@ -104,6 +112,17 @@ class Shard:
             self.parts.pop(bucket, None)
         self.windows.add(overlay.changes.items())
         self.meta = overlay.meta
+        for key, due in overlay.due.items():
+            self.deadlines.update(key, due)
+        self.deadlines.fire(overlay.meta.fired_until)
+        self._follow(overlay.history)
+
+    def _follow(self, history: History | None) -> None:
+        """Take over the configurations of an overlay; open entities follow an edited one later, some at a time."""
+        del self.followers[:FOLLOW_AT_ONCE]  # the overlay has seen to them
+        if self.history is not None and history is not self.history:
+            self.followers = [key for key, record in self.store.items() if key[:1] == ENTITY and entity.is_open(record)]
+        self.history = history
 
     def restore(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
         """Apply changelog records in log order; call `restored` when all have been applied.
@@ -116,6 +135,9 @@ class Shard:
                     self.meta = META_DECODER.decode(value)
                     if self.meta.version != STATE_VERSION:
                         raise ValueError(f"state version {self.meta.version}, this program reads {STATE_VERSION}")
+            elif key == HISTORY_KEY:
+                if value is not None and self.terms is not None:
+                    self.history = terms.load(value, self.terms)
             elif key[:1] == BUCKET:
                 bucketlog.apply(key, value, self.buckets, self.parts)
             else:
@@ -125,15 +147,40 @@ class Shard:
         """Build the windows after a restore, as of *now* or of the last roll-up if that is later."""
         self.grid = Grid.at(max(self.meta.rolled, 0))
         self.windows = WindowTable(self.buckets, max(now, self.grid.rolled))
+        self._restore_deadlines()
 
-    def view(self, now: int) -> ShardView:
-        """Slide the windows to *now* and return the aggregates as they stand."""
+    def _restore_deadlines(self) -> None:
+        """Build the index of open runs from the entities that have any."""
+        if self.history is None:
+            return
+        self.deadlines.fire(self.meta.fired_until)
+        self.followers = []
+        for key, record in self.store.items():
+            if key[:1] == ENTITY and entity.is_open(record):
+                clocked = entity.clocks_of(key, record)
+                if clocked is not None:
+                    self.deadlines.update(key, due_of(clocked))
+                    if clocked.config < self.history.newest:
+                        self.followers.append(key)
+
+    def view(self, now: int, frontier: int = _NEVER) -> ShardView:
+        """Slide the windows to *now* and return the aggregates as they stand; event time is known up to *frontier*."""
         self.windows.advance(now)
+        self.deadlines.advance(frontier, self.windows.now, self.windows.edges)
+        cells = self.buckets.cells
+        windows = {}
+        for place, window in enumerate(WINDOWS):
+            missed = self.deadlines.missed(place).items()
+            open_runs = {cells.number(("sla_missed", 0, labels)): pack(count, 0) for labels, count in missed}
+            windows[window.name] = self.windows.view(window.name, open_runs)
+        due = {cells.number((name, 0, labels)): pack(count, 0) for name, labels, count in self.deadlines.counts()}
         return ShardView(
             partition=self.partition,
             now=self.windows.now,
-            windows=dict(self.windows),
-            live=self.windows.live,
+            windows=windows,
+            live=self.windows.live(due),
+            outlooks=self.deadlines.outlooks(),
+            unanswered=self.deadlines.oldest_unanswered(),
             positions=dict(self.meta.positions),
             counts=dict(self.meta.counts),
             upstream=dict(self.meta.upstream),
@@ -146,40 +193,11 @@ class Shard:
         if kind == UNJOINED[0]:
             self._index_unjoined(key, value)
         elif kind in _EXPIRING:
-            self._expire(key, value)
+            self.expiry.move(key, self.store.get(key), value)
         if value is None:
             self.store.pop(key, None)
         else:
             self.store[key] = value
-
-    def due(self, key: bytes, record: bytes) -> int | None:
-        """Return the log time (microseconds UTC) after which a record is sealed (an entity) or dropped (the others).
-
-        None of an open entity: it stays.
-        """
-        newest, is_open = entity.read_prefix(record)
-        if is_open:
-            return None
-        return newest + (self.limits.horizon + DAY_US if key[:1] == ENTITY else self.limits.retention)
-
-    def _expire(self, key: bytes, record: bytes | None) -> None:
-        """Move a key to the step in which its new record is due."""
-        before = self.store.get(key)
-        if (before is None or entity.is_open(before)) and (record is None or entity.is_open(record)):
-            return  # most writes by far: it was not to expire, and is not
-        old, new = self._step(key, before), self._step(key, record)
-        if old == new:
-            return
-        if old is not None:
-            del self.expiry[old][key]
-            if not self.expiry[old]:
-                del self.expiry[old]
-        if new is not None:
-            self.expiry.setdefault(new, {})[key] = None
-
-    def _step(self, key: bytes, record: bytes | None) -> int | None:
-        due = None if record is None else self.due(key, record)
-        return None if due is None else due // EXPIRY_STEP
 
     def _index_unjoined(self, key: bytes, value: bytes | None) -> None:
         """Keep, per entity that is named but unknown, the keys of those that wait for it."""

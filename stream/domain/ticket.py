@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from stream.domain.ledger import Entry
 from stream.domain.measures import LIVE, Emit
+from stream.domain.sla.runs import SlaState
 from stream.events import tickets as t
 from stream.events.registry import BY_NAME
 from stream.events.values import DAY_US, NONE
@@ -54,6 +56,7 @@ class TicketState(Struct, array_like=True, gc=False):
     abandoned: bool = False  # over, unless an event follows
     gone: bool = False  # deleted for privacy or another reason: past counts stay, nothing more happens
     active_labels: Labels | None = None  # the labels under which it counts as active now
+    sla: SlaState = msgspec.field(default_factory=SlaState)  # folded beside it, by stream.domain.sla.engine
 
     @property
     def labels(self) -> Labels:
@@ -97,7 +100,7 @@ def advance(state: TicketState, code: int, at: int, data: Any, emit: Emit) -> No
         return
     state.abandoned = False
     _HANDLERS[code](state, at, data, emit if state.visible else _mute)
-    active = state.labels if state.open and state.created is not None else None
+    active = state.labels if state.created is not None and state.open else None
     if active != state.active_labels and state.visible:
         if state.active_labels is not None:
             emit("ticket_active", LIVE, state.active_labels, 0, -1)

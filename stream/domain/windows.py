@@ -26,6 +26,7 @@ LIVE_BUCKET: Bucket = (-1, 0)
 ROLL_STEP = 60 * MICRO
 MAX_LABELS = 200
 MAX_CURRENCIES = 20
+NO_CELLS: Mapping[int, int] = {}
 
 
 class Window(Struct, frozen=True):
@@ -224,20 +225,31 @@ class WindowTable(Mapping[str, Mapping[Series, Sums]]):
             for series, left in leaving.items():
                 sums[series] -= left
 
-    def view(self, name: str) -> SeriesSums:
-        """Return a copy of a window's sums as of ``now``, with what was ahead of the clock and is not any more."""
+    @property
+    def edges(self) -> Sequence[int]:
+        """The left edge of each window as of ``now``."""
+        return self._edges
+
+    def view(self, name: str, more: Mapping[int, int] = NO_CELLS) -> SeriesSums:
+        """Return a copy of a window's sums as of ``now``, with what was ahead of the clock and is not any more.
+
+        *more* are cells to add that stand in no bucket.
+        """
         sums = self.sums[name].copy()
         place = next(place for place, window in enumerate(self._windows) if window.name == name)
         arrived = defaultdict[int, int](int)
         for cells in self._buckets.starting(EXACT, self._edges[place], self.now + 1):
             self._spread(cells, arrived)
+        self._spread(more, arrived)
         _add_all(sums, arrived)
         return SeriesSums(sums, self._numbers, self._names)
 
-    @property
-    def live(self) -> SeriesSums:
-        """Return a copy of the sums of the live measures."""
-        return SeriesSums(self._live.copy(), self._numbers, self._names)
+    def live(self, more: Mapping[int, int] = NO_CELLS) -> SeriesSums:
+        """Return a copy of the sums of the live measures, with *more* cells that stand in no bucket."""
+        sums, net = self._live.copy(), defaultdict[int, int](int)
+        self._spread(more, net)
+        _add_all(sums, net)
+        return SeriesSums(sums, self._numbers, self._names)
 
     def keep(self, used: Set[int]) -> None:
         """Forget the series of all cells but those *used*."""

@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Literal
 from zlib import crc32
 
 Partitioner = Literal["murmur2", "crc32", "fnv1a", "any"]
 
-# An entry takes about 200 bytes, so a full cache is some 13 MB; customers come back often enough to hit it.
-CACHED_KEYS = 65_536
+# An entry takes about 150 bytes, so as many are some 10 MB; customers come back often enough to be found.
+KNOWN_KEYS = 65_536
 
 _WORD = 0xFFFFFFFF
 _MURMUR2_MULTIPLIER = 0x5BD1E995  # of MurmurHash 2 by Austin Appleby
@@ -60,7 +59,6 @@ def _fnv1a_slot(key: bytes) -> int:
 _SLOTS: dict[str, Callable[[bytes], int]] = {"murmur2": _murmur2_slot, "crc32": crc32, "fnv1a": _fnv1a_slot}
 
 
-@lru_cache(maxsize=CACHED_KEYS)
 def partition_for(key: bytes, partitions: int, partitioner: Partitioner) -> int:
     """Return the partition, 0 to *partitions* - 1, that *key* belongs to; "any" is the caller's to skip.
 
@@ -71,3 +69,18 @@ def partition_for(key: bytes, partitions: int, partitioner: Partitioner) -> int:
     except KeyError:
         raise ValueError(f'no partitioner computes a place for "{partitioner}"') from None
     return slot(key) % partitions
+
+
+class Places(dict[str, int]):
+    """The partition of each key, worked out once for those that come back."""
+
+    def __init__(self, partitions: int, partitioner: Partitioner) -> None:
+        super().__init__()
+        self._partitions = partitions
+        self._partitioner = partitioner
+
+    def __missing__(self, key: str) -> int:
+        if len(self) >= KNOWN_KEYS:
+            self.clear()
+        place = self[key] = partition_for(key.encode(), self._partitions, self._partitioner)
+        return place

@@ -16,7 +16,7 @@ from stream.events.event import Event, Heartbeat, Rejected
 from stream.events.registry import TOPICS
 from stream.ingest.deadletter import Origin, dead_letter, origin_headers, origin_of, without_origin
 from stream.ingest.decode import decode
-from stream.ingest.partitioner import Partitioner, partition_for
+from stream.ingest.partitioner import Partitioner, Places, partition_for
 from stream.runtime.checkpoint import OutRecord
 from stream.runtime.settings import REROUTED, RuntimeSettings
 from stream.runtime.transport import Batch
@@ -44,22 +44,21 @@ class Intake:
             for source in settings.sources
             if source != REROUTED
         }
+        self._places = {source: Places(partitions, settings.partitioner(source)) for source in self._misroutes}
 
     def read(self, batch: Batch) -> list[Record]:
         """Return one record for the fold per record of *batch*; never raises."""
         source = self._settings.source(batch.topic)
         if source == REROUTED:
             return [self._returned(raw) for raw in batch.records]
-        partitioner = self._settings.partitioner(source)
-        misroutes = self._misroutes[source]
+        anywhere = self._settings.partitioner(source) == "any"
+        places, misroutes = self._places[source], self._misroutes[source]
         records = []
         for raw in batch.records:
             item: Item = decode(raw.value, raw.headers, key=raw.key, topic=source)
-            if isinstance(item, Event) and partitioner != "any":
-                place = partition_for(item.key.encode(), self._partitions, partitioner)
-                if place != self._partition:
-                    misroutes.note(item.key.encode(), self._partition)
-                    item = ReRouted(place)
+            if not anywhere and isinstance(item, Event) and places[item.key] != self._partition:
+                misroutes.note(item.key.encode(), self._partition)
+                item = ReRouted(places[item.key])
             records.append(Record(source, raw.offset, raw.timestamp * 1000, _crc(raw), item))
         misroutes.judge(len(records))
         return records

@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.domain.shard import Limits
+from stream.domain.sealing import Limits
 from stream.events.values import DAY_US
 from tests.oracle.generator import Mix, generate, newest_us
 from tests.properties.test_core_laws import close, expected, shown, split

@@ -9,7 +9,8 @@ from typing import Any
 
 from stream.domain.kpis import CATALOGUE
 from stream.domain.overlay import Record
-from stream.domain.shard import Limits, Shard, ShardView, newest_event
+from stream.domain.sealing import Limits
+from stream.domain.shard import Shard, ShardView, newest_event
 from stream.ingest.decode import decode
 
 Key = tuple[str, str, str, str, str]  # kpi, part, window, label, value: as in tests.oracle.live

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream.domain.folding import EXPIRY_STEP, SEAL_AT_ONCE
-from stream.domain.shard import Limits
+from stream.domain.sealing import EXPIRY_STEP, SEAL_AT_ONCE, Limits
 from stream.domain.tables import ShardTable
 from stream.events.values import DAY_US
 from tests.unit.domain.world import DAY, MINUTE, World, booked, created, event, says, status
@@ -168,8 +167,8 @@ def test_a_year_of_steady_traffic_does_not_make_the_state_grow():
         world.put(*events)
         world.log.clear()
         cells = sum(1 for _ in world.shard.buckets)
-        tables = sum(map(len, (*world.shard.windows.sums.values(), world.shard.windows.live)))
-        sizes[day] = (len(world.shard.store), cells, tables, len(world.shard.expiry), len(world.shard.waiting))
+        tables = sum(map(len, (*world.shard.windows.sums.values(), world.shard.windows.live())))
+        sizes[day] = (len(world.shard.store), cells, tables, len(world.shard.expiry.steps), len(world.shard.waiting))
     grown = max(map(max, zip(*(sizes[day] for day in range(60, 100)), strict=True)))
     assert grown > 1000
     for early, late in zip(

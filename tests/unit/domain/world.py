@@ -12,7 +12,8 @@ import orjson
 from stream.domain import ledger
 from stream.domain.entity import Entity
 from stream.domain.overlay import Overlay, Record
-from stream.domain.shard import Limits, Shard
+from stream.domain.sealing import Limits
+from stream.domain.shard import Shard
 from stream.events.event import Event
 from stream.events.values import DAY_US, EPOCH, MICRO
 from stream.ingest.decode import decode

@@ -2,6 +2,7 @@
 
 import pytest
 
+from stream.ingest import partitioner
 from stream.ingest.partitioner import fnv1a, murmur2, partition_for
 
 
@@ -57,3 +58,11 @@ def test_murmur2_agrees_with_the_kafka_clients_own_partitioner() -> None:
 def test_no_place_is_computed_where_any_partition_will_do() -> None:
     with pytest.raises(ValueError, match="any"):
         partition_for(b"C-1", 4, "any")
+
+
+def test_a_known_place_is_the_computed_one_however_many_keys_came_before(monkeypatch):
+    monkeypatch.setattr(partitioner, "KNOWN_KEYS", 10)
+    places = partitioner.Places(7, "murmur2")
+    keys = [f"C-{number % 23}" for number in range(100)]
+    assert [places[key] for key in keys] == [partition_for(key.encode(), 7, "murmur2") for key in keys]
+    assert len(places) <= 10
