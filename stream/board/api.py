@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from stream.board.whole import missing_partitions
 from stream.domain.kpis import Kpi, value
 from stream.events.values import EPOCH
 from stream.metrics.model import WorkerSnapshot
@@ -34,12 +35,6 @@ def kpis(snapshot: WorkerSnapshot, teller: Teller) -> dict[str, Any]:
             for name, tally in tallies.windows.items()
         },
     }
-
-
-def missing_partitions(snapshot: WorkerSnapshot) -> list[int]:
-    """Return the partitions that are not in this snapshot's numbers."""
-    shown = {shard.partition for shard in snapshot.shards if shard.view is not None}
-    return sorted(set(range(max(snapshot.topic_partitions.values(), default=0))) - shown)
 
 
 def _split(tally: Tally, catalogue: list[Kpi], tallies: Tallies, *, split: bool) -> dict[str, Any]:

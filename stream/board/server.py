@@ -11,13 +11,17 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
-import orjson
 from aiohttp import web
 
-from stream.board import api, page, probes
+from stream.board import probes
+from stream.board.access import guard
+from stream.board.desk import ClosedError
+from stream.board.live import Board
+from stream.board.responses import json
+from stream.board.view import SelectionError
 from stream.metrics.collector import ScrapePage
 from stream.metrics.latest import Latest
 from stream.metrics.model import Health
@@ -25,6 +29,10 @@ from stream.metrics.model import Health
 log = logging.getLogger(__name__)
 
 HOST, PORT = "127.0.0.1", 6066
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 START_SECONDS = STOP_SECONDS = 5.0
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -47,10 +55,10 @@ def bind(host: str = HOST, port: int = PORT) -> socket.socket:
         raise BindError(f"cannot listen on {host}:{port}: {os.strerror(error.errno or 0)}") from None
 
 
-def url_of(listening: socket.socket) -> str:
+def url_of(listening: socket.socket, scheme: str = "http") -> str:
     """Return the URL of a listening socket."""
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 class _OneLine(logging.LoggerAdapter[logging.Logger]):
@@ -73,9 +81,13 @@ class BoardServer:
         latest: Latest,
         health: Health,
         now: Callable[[], int],
+        *,
         limits: probes.ProbeLimits | None = None,
+        board: Board | None = None,
     ) -> None:
-        self.url = url_of(listening)
+        self.board = board or Board(latest, now)
+        self._access = self.board.access
+        self.url = url_of(listening, "https" if self._access.serving else "http")
         self._socket = listening
         self._latest = latest
         self._health = health
@@ -115,20 +127,27 @@ class BoardServer:
 
     async def _serve(self, runner: web.AppRunner) -> None:
         await runner.setup()
-        await web.SockSite(runner, self._socket).start()
+        await web.SockSite(runner, self._socket, ssl_context=self._access.serving).start()
 
     def _application(self) -> web.Application:
-        application = web.Application(middlewares=[answer_errors_in_json])
-        application.router.add_get("/", self._index)
+        application = web.Application(middlewares=[guard(self._access), answer_errors_in_json])
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/livez", self._livez)
         application.router.add_get("/readyz", self._readyz)
-        application.router.add_get("/api/kpis", self._kpis)
+        application.router.add_routes(self.board.routes())
+        application.on_response_prepare.append(_secure)
+        application.cleanup_ctx.append(self._remembering)
+        application.on_shutdown.append(self._close_board)
         return application
 
-    async def _index(self, _: web.Request) -> web.Response:
-        html = page.render(self._latest.snapshot, self._latest.teller)
-        return web.Response(text=html, content_type="text/html")
+    async def _remembering(self, _: web.Application) -> AsyncIterator[None]:
+        remembering = asyncio.create_task(self.board.remember())
+        yield
+        remembering.cancel()
+        await asyncio.wait({remembering})
+
+    async def _close_board(self, _: web.Application) -> None:
+        await self.board.close()
 
     async def _metrics(self, request: web.Request) -> web.Response:
         body, content_type = self._page.render(request.headers.get("Accept", ""))
@@ -139,17 +158,6 @@ class BoardServer:
 
     async def _readyz(self, _: web.Request) -> web.Response:
         return _verdict(probes.ready(self._health, self._latest.snapshot, self._now(), self._limits))
-
-    async def _kpis(self, _: web.Request) -> web.Response:
-        snapshot = self._latest.snapshot
-        if snapshot is None:
-            return json({"error": "starting: there are no numbers yet"}, status=503)
-        return json(api.kpis(snapshot, self._latest.teller))
-
-
-def json(answer: object, status: int = 200) -> web.Response:
-    """Return *answer* as a JSON response."""
-    return web.Response(body=orjson.dumps(answer), status=status, content_type="application/json")
 
 
 def _verdict(verdict: probes.Verdict) -> web.Response:
@@ -165,9 +173,20 @@ async def answer_errors_in_json(request: web.Request, handler: Handler) -> web.S
         allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         response = json({"error": error.reason.lower()}, status=error.status)
         response.headers.update(allowed)
+    except SelectionError as error:
+        response = json({"error": str(error)}, status=web.HTTPBadRequest.status_code)
+    except ClosedError as error:
+        response = json({"error": str(error)}, status=web.HTTPServiceUnavailable.status_code)
     except Exception as error:  # the server outlives any answer it cannot make
         log.error("GET %s failed: %r", request.path, error)
         response = json({"error": "internal error"}, status=500)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+async def _secure(request: web.Request, response: web.StreamResponse) -> None:
+    """Let the page load nothing that the worker does not serve, and let nobody keep numbers that change."""
+    # Scripts and styles may be kept as long as the server is asked whether they have changed.
+    response.headers["Cache-Control"] = "no-cache" if request.path.startswith("/static/") else "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import logging
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,38 +11,11 @@ from typing import Any
 
 import pytest
 
-from stream.board.server import BindError, BoardServer, bind
+from stream.board.server import BindError, bind
 from stream.events.values import MICRO
-from stream.metrics.latest import Latest
-from stream.metrics.model import Health, ShardSnapshot, WorkerSnapshot
-from tests.unit.metrics.events import MINUTE, NOW, event, shard_of, snapshot_of
-
-
-class Worker:
-    """What the server sees of a worker, with a clock the test moves, and a client of the real server."""
-
-    def __init__(self) -> None:
-        self.time = NOW
-        self.latest = Latest()
-        self.health = Health()
-        self.health.beat = NOW
-        self.socket = bind(port=0)
-        self.port = self.socket.getsockname()[1]
-        self.server = BoardServer(self.socket, self.latest, self.health, lambda: self.time)
-
-    def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request(method, path, headers=headers)
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-        finally:
-            connection.close()
-
-    def json(self, path: str) -> tuple[int, Any]:
-        status, headers, body = self.ask(path)
-        assert headers["Content-Type"] == "application/json"
-        return status, json.loads(body)
+from stream.metrics.model import ShardSnapshot, WorkerSnapshot
+from tests.unit.board.serving import Worker, a_day
+from tests.unit.metrics.events import NOW
 
 
 @pytest.fixture
@@ -52,23 +24,6 @@ def worker() -> Iterator[Worker]:
     worker.server.start()
     yield worker
     worker.server.stop()
-
-
-def a_day() -> WorkerSnapshot:
-    return snapshot_of(
-        shard_of(
-            [
-                event("ticket.created", "t1", 30 * MINUTE, channel="chat", priority="low", category="complaint"),
-                event("ticket.message", "t1", 28 * MINUTE, author="agent"),
-                event("ticket.created", "t2", 9 * MINUTE, channel="email", priority="low", category="question"),
-                event("booking.created", "b1", 9 * MINUTE, channel="w", service="s", amount="9.5", currency="EUR"),
-                event("booking.completed", "b1", 8 * MINUTE),
-                event("review.posted", "r1", 7 * MINUTE, rating=2, site="s"),
-                event("review.posted", "r2", 7 * MINUTE, rating=5, site="s"),
-                event("survey.answered", "n1", 7 * MINUTE, survey="nps", score=10),
-            ]
-        )
-    )
 
 
 def test_kpis_are_figures_with_their_parts_and_null_where_there_is_no_value(worker: Worker) -> None:
@@ -111,7 +66,8 @@ def test_before_the_first_snapshot_only_the_kpis_are_unavailable(worker: Worker)
     assert worker.ask("/metrics")[0] == 200
     assert worker.ask("/livez")[0] == 200
     assert worker.json("/readyz") == (503, {"ok": False, "reason": "starting: no snapshot yet"})
-    assert b"no numbers yet" in worker.ask("/")[2]
+    assert worker.ask("/")[0] == 200
+    assert worker.json("/api/board")[1]["data"]["state"] == "starting"
 
 
 def test_metrics_come_in_the_format_that_is_asked_for(worker: Worker) -> None:
@@ -125,15 +81,29 @@ def test_metrics_come_in_the_format_that_is_asked_for(worker: Worker) -> None:
     assert b'deskpulse_window_tickets_created{window="1h"} 2.0\n' in openmetrics
 
 
-def test_the_page_shows_the_numbers_and_escapes_what_events_named(worker: Worker) -> None:
-    currency = "<b>&EUR"
-    made = event("booking.created", "b1", 9 * MINUTE, channel="w", service="s", amount="1234.5", currency=currency)
-    worker.latest.publish(snapshot_of(shard_of([made, event("booking.completed", "b1", MINUTE)])))
-    body = worker.ask("/")[2].decode()
+def test_the_page_loads_nothing_that_the_worker_does_not_serve(worker: Worker) -> None:
+    _, headers, body = worker.ask("/")
+    named = re.findall(r'(?:src|href)="([^"#]+)"', body.decode())
 
-    assert "1,234.50 &lt;b&gt;&amp;EUR" in body
-    assert currency not in body
-    assert all(f'href="{path}"' in body for path in ("/metrics", "/api/kpis", "/livez", "/readyz"))
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert "static/board.js" in named
+    assert [path for path in named if worker.ask(f"/{path}")[0] not in (200, 503)] == []
+    assert not [path for path in named if ":" in path]
+
+
+def test_scripts_and_styles_are_kept_by_browsers_only_while_unchanged(worker: Worker) -> None:
+    _, headers, body = worker.ask("/static/board.css")
+
+    assert headers["Cache-Control"] == "no-cache"
+    assert body
+    assert worker.ask("/static/board.css", **{"If-None-Match": headers["ETag"]})[0] == 304
+    assert worker.ask("/api/kpis")[1]["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/static/../live.py", "/static/%2e%2e/live.py", "/static/nothing.js", "/static/"])
+def test_only_the_files_of_the_page_are_served(worker: Worker, path: str) -> None:
+    assert worker.ask(path)[0] in (403, 404)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
