@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Iterable
@@ -21,6 +22,9 @@ COMMANDS = {
     "run": "run",
     "worker": "worker",
     "topics": "topics",
+    "doctor": "doctor",
+    "deadletters": "deadletters",
+    "rebuild": "rebuild",
     "simulate": "simulate",
     "replay": "replay",
     "import": "import_",
@@ -61,6 +65,8 @@ def build_parser(names: Iterable[str] = COMMANDS) -> Parser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command in *argv* (default: the process's) and return its exit code: 0 fine, 1 found wrong, 2 misused."""
     argv = sys.argv[1:] if argv is None else argv
+    # A command that shows no log says itself what went wrong; without a handler Python would print the client's words.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         args = build_parser(argv[:1] if argv and argv[0] in COMMANDS else COMMANDS).parse_args(argv)
         code: int = args.run(args)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-
-from rich.console import Console
-from rich.table import Table
+from collections import defaultdict
+from typing import TYPE_CHECKING
 
 from stream.cli.options import add_config, config_with_kafka
+
+if TYPE_CHECKING:
+    from stream.runtime.topics import Survey
 
 NAME = "topics"
 HELP = "create the missing topics and check the others"
@@ -21,17 +23,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the topics. Raises UsageError, ConfigError, and WorkerFailure when the topics cannot be used."""
+    """Print the topics; 1 when one is missing or unfit. Raises UsageError, ConfigError and WorkerFailure."""
     config = config_with_kafka(args)
     # Faust takes half a second to import.
     from stream.bootstrap import runtime_settings  # noqa: PLC0415
-    from stream.runtime.topics import describe, ensure_topics  # noqa: PLC0415
+    from stream.runtime.topics import agreed, ensure_topics, survey_topics  # noqa: PLC0415
 
     settings = runtime_settings(config)
-    partitions = asyncio.run(ensure_topics(settings, create=not args.check))
-    table = Table("topic", "settings it should have", box=None, pad_edge=False)
-    for topic in describe(settings):
-        table.add_row(topic["topic"], ", ".join(f"{name}={value}" for name, value in topic["settings"].items()))
-    Console().print(table)
-    print(f"\n{table.row_count} topics, {partitions} shards, on {settings.bootstrap_servers}: fine")
+    if not args.check:
+        asyncio.run(ensure_topics(settings))
+    found = asyncio.run(survey_topics(settings))
+    _print(found)
+    unfit = len(found.missing) + sum(one.vital for one in found.differences)
+    if unfit:
+        print(f"\n{unfit} missing or unfit, on {settings.bootstrap_servers}")
+        return 1
+    shards = agreed(settings, found.counts)
+    print(f"\n{len(found.counts)} topics, {shards} shards, on {settings.bootstrap_servers}: fine")
     return 0
+
+
+def _print(found: Survey) -> None:
+    """Print a line per topic, and below it one per setting that is not as wanted."""
+    differences = defaultdict(list)
+    for one in found.differences:
+        differences[one.topic].append(one)
+    for topic in sorted({*found.counts, *found.missing}):
+        count = found.counts.get(topic)
+        print(f"{topic}: {'missing' if count is None else f'{count} partitions'}")
+        if topic in found.unreadable:
+            print("    the broker does not tell its settings")
+        for one in differences[topic]:
+            verb = "needed" if one.vital else "recommended"
+            print(f"    {one.name} is {one.actual or 'unknown to the broker'}, {verb} is {one.wanted}")

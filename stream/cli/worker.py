@@ -7,7 +7,7 @@ import logging
 import sys
 
 from stream.cli.errors import UsageError
-from stream.cli.logs import show_logs
+from stream.cli.logs import add_log_format, show_logs
 from stream.cli.options import add_config, add_port, config_with_kafka
 
 NAME = "worker"
@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     add_config(parser)
     add_port(parser)
+    add_log_format(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from stream.bootstrap import node  # noqa: PLC0415
     from stream.runtime.worker import run_worker  # noqa: PLC0415
 
-    show_logs(logging.INFO, "%(asctime)s %(levelname)s %(message)s")
+    show_logs(logging.INFO, "%(asctime)s %(levelname)s %(message)s", args.log_format)
     try:
         with node(config) as worker:
             print(f"metrics {worker.url}/metrics  board {worker.url}/", file=sys.stderr, flush=True)

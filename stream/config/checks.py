@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from stream.config.errors import ConfigError
+from stream.config.security import kafka_complaints, web_complaints
 from stream.config.sla import policies
 from stream.config.tables import Config
 
@@ -36,6 +37,8 @@ def _wrong(config: Config) -> Iterator[str]:
         )
     if url and not _is_url(url):
         yield f"web.advertised_url: {url!r} is no URL of the form http://host:port"
+    yield from kafka_complaints(kafka.tls, kafka.sasl)
+    yield from web_complaints(config.web.tls)
     for key, values in (
         ("metrics.windows", config.metrics.windows),
         ("metrics.dimensions", config.metrics.dimensions),

@@ -16,6 +16,12 @@ from stream.config.toml import parse_table
 FILE = "deskpulse.toml"
 FILE_VARIABLE = "DESKPULSE_CONFIG"
 SERVERS_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
+# What differs between the workers of a deployment, which may share a file: variable -> table and key.
+VARIABLES = {
+    SERVERS_VARIABLE: ("kafka", "bootstrap_servers"),
+    "DESKPULSE_INSTANCE_ID": ("kafka", "instance_id"),
+    "DESKPULSE_ADVERTISED_URL": ("web", "advertised_url"),
+}
 
 
 def find_file(named: Path | None, environment: Mapping[str, str]) -> Path | None:
@@ -28,14 +34,15 @@ def find_file(named: Path | None, environment: Mapping[str, str]) -> Path | None
 
 
 def load(named: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
-    """Return the configuration; KAFKA_BOOTSTRAP_SERVERS wins over the file. Raises ConfigError."""
+    """Return the configuration; VARIABLES in the environment win over the file. Raises ConfigError."""
     environment = os.environ if environment is None else environment
     file = find_file(named, environment)
     config = Config() if file is None else parse(_read(file), str(file))
-    servers = environment.get(SERVERS_VARIABLE, "").strip()
-    if servers:
-        config = replace(config, kafka=replace(config.kafka, bootstrap_servers=servers))
-        _refuse(config, SERVERS_VARIABLE)
+    for variable, (table, key) in VARIABLES.items():
+        value = environment.get(variable, "").strip()
+        if value:
+            config = replace(config, **{table: replace(getattr(config, table), **{key: value})})
+            _refuse(config, variable)
     return config
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from hashlib import blake2b
 from importlib import resources
 
@@ -22,11 +23,13 @@ from stream.config.tables import (
     MatchTable,
     PolicyTable,
     Preset,
+    ReplyTable,
     TargetTable,
 )
 from stream.config.toml import parse_table
 from stream.domain.sla.calendar import ALWAYS, Calendar
 from stream.domain.sla.policy import CLOCKS, PAUSES, Clock, Condition, Policies, Policy, Replies
+from stream.domain.sla.terms import Terms
 from stream.events.values import MICRO, NONE, OPEN_ENUMS, OTHER
 
 # Where neither presets nor policies are given: first and next responses by priority, at any hour.
@@ -49,6 +52,7 @@ class Agreement(Struct, frozen=True):
     calendars: dict[str, CalendarTable]
     policies: tuple[PolicyTable, ...]
     targets: tuple[TargetTable, ...]
+    replies: ReplyTable = ReplyTable()
 
 
 def preset_names() -> list[str]:
@@ -75,13 +79,28 @@ def agreement(config: Config) -> Agreement:
         policies += [policy for policy in found.policies if policy.name not in taken]
         aims = {(target.kpi, target.window) for target in targets}
         targets += [target for target in found.targets if (target.kpi, target.window) not in aims]
-    return Agreement(calendars, tuple(policies), tuple(targets))
+    return Agreement(calendars, tuple(policies), tuple(targets), config.replies)
 
 
 def policies(config: Config) -> Policies:
     """Return the policies to judge by. Raises ConfigError, naming the key and what would be right."""
+    return _policies(agreement(config))
+
+
+def terms(config: Config) -> Terms:
+    """Return the policies as a shard keeps them. Raises ConfigError."""
     agreed = agreement(config)
-    replies = Replies(frozenset(config.replies.authors), frozenset(config.replies.private_channels))
+    kept = msgspec.structs.replace(agreed, targets=())  # nobody is judged by them
+    return Terms(_policies(agreed).version, msgspec.json.encode(kept), _read)
+
+
+@lru_cache(maxsize=64)  # all shards of a worker keep the same few configurations, and calendars are dear to make
+def _read(kept: bytes) -> Policies:
+    return _policies(msgspec.json.decode(kept, type=Agreement))
+
+
+def _policies(agreed: Agreement) -> Policies:
+    replies = Replies(frozenset(agreed.replies.authors), frozenset(agreed.replies.private_channels))
     calendars: dict[str, Calendar] = {ALWAYS.name: ALWAYS}
     for name, table in agreed.calendars.items():
         if name == ALWAYS.name:
@@ -91,7 +110,7 @@ def policies(config: Config) -> Policies:
         except ConfigError as error:
             raise ConfigError(f"calendars.{name}.{error}") from None
     made = tuple(_policy(table, calendars, agreed) for table in agreed.policies)
-    return Policies(_version(config, agreed), made, calendars, replies)
+    return Policies(_version(agreed), made, calendars, replies)
 
 
 def clocks(policy: PolicyTable) -> list[tuple[str, ClockTable]]:
@@ -150,10 +169,10 @@ def _ahead(warning: str, target: int, where: str) -> int:
     return ahead
 
 
-def _version(config: Config, agreed: Agreement) -> str:
+def _version(agreed: Agreement) -> str:
     """Return a digest of all that a judgement rests on."""
     used = {clock.calendar for policy in agreed.policies for _, clock in clocks(policy)}
     tables = {name: table for name, table in agreed.calendars.items() if name in used}
     known = holidays_version() if any(table.country for table in tables.values()) else ""
-    rested_on = msgspec.to_builtins((tables, agreed.policies, config.replies, known), str_keys=True)
+    rested_on = msgspec.to_builtins((tables, agreed.policies, agreed.replies, known), str_keys=True)
     return blake2b(msgspec.msgpack.encode(rested_on, order="sorted"), digest_size=8).hexdigest()

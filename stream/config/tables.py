@@ -7,13 +7,15 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from stream.config.security import KafkaTls, Sasl, WebTls
+
 # Each pattern's description is what a complaint and docs/configuration.md say in its place.
 _KAFKA_NAME = "letters, digits, dots, underscores and hyphens"
 # Kafka allows these characters in topic names, and the application's id is part of some.
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", max_length=100, description=_KAFKA_NAME)]
 Prefix = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]*$", max_length=100, description=_KAFKA_NAME)]
 Partitioner = Literal["murmur2", "crc32", "fnv1a", "any"]
-Dimension = Literal["channel", "priority", "team", "brand", "site", "purpose", "by"]
+Dimension = Literal["channel", "priority", "team", "brand", "site", "purpose", "by", "clock", "policy"]
 Window = Literal["5m", "1h", "24h", "7d", "30d"]
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -44,6 +46,10 @@ class Kafka(Struct, frozen=True):
     topic_prefix: Prefix = ""
     partitions: Annotated[int, Meta(ge=1, le=1_000)] = 4
     replication_factor: Annotated[int, Meta(ge=-1, le=10)] = -1
+    instance_id: Prefix = ""
+    session_timeout_seconds: Annotated[int, Meta(ge=6, le=300)] = 10
+    tls: KafkaTls = KafkaTls()
+    sasl: Sasl = Sasl()
 
 
 class Partitioners(Struct, frozen=True):
@@ -74,6 +80,8 @@ class Web(Struct, frozen=True):
     host: Text = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 6066
     advertised_url: str = ""
+    token_file: str = ""
+    tls: WebTls = WebTls()
 
 
 class Metrics(Struct, frozen=True):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, TopicAlreadyExistsError, for_code
 from msgspec import Struct
 
 from stream.runtime.failure import WorkerFailure
@@ -22,10 +22,14 @@ DAY_MS = 86_400_000
 # Replay publishes events with their own, old timestamps, and Kafka deletes by those: what is kept by size or for ever.
 FOREVER = "-1"
 
-SOURCE = {"retention.ms": FOREVER, "max.message.bytes": str(4 * MIB), "message.timestamp.type": "CreateTime"}
-DEAD_LETTERS = {"retention.ms": str(90 * DAY_MS), "max.message.bytes": str(4 * MIB)}
-REROUTE = {"retention.ms": FOREVER, "max.message.bytes": str(4 * MIB), "message.timestamp.type": "CreateTime"}
-SLA_EVENTS = {"retention.ms": str(90 * DAY_MS)}
+SOURCE = {
+    "cleanup.policy": "delete",  # compaction would keep one event per customer
+    "retention.ms": FOREVER,
+    "max.message.bytes": str(4 * MIB),
+    "message.timestamp.type": "CreateTime",
+}
+DEAD_LETTERS = {"cleanup.policy": "delete", "retention.ms": str(90 * DAY_MS), "max.message.bytes": str(4 * MIB)}
+SLA_EVENTS = {"cleanup.policy": "delete", "retention.ms": str(90 * DAY_MS)}
 CHANGELOG = {
     "cleanup.policy": "compact",
     "max.message.bytes": str(8 * MIB),
@@ -35,26 +39,54 @@ CHANGELOG = {
 }
 APPEAR_LIMIT_S = 10.0
 APPEAR_POLL_S = 0.1
-# With another value of these the worker loses state or records, so it refuses to start.
-VITAL = {"cleanup.policy", "max.message.bytes"}
+# With another value of these the worker loses state or records, so it refuses to start. How large the records of a
+# source may be is its owner's business: what is too large for us is dead-lettered.
+CLEANUP, LARGEST = "cleanup.policy", "max.message.bytes"
 
 
 class TopicPlan(Struct, frozen=True):
-    """A topic and how it should be; ``watched`` settings are checked on topics that exist."""
+    """A topic and how it should be; without the ``vital`` settings no worker starts."""
 
     name: str
     config: Mapping[str, str]
-    watched: frozenset[str] = frozenset()
+    vital: frozenset[str]
+
+
+class Difference(Struct, frozen=True):
+    """A setting that is not as planned; ``actual`` is None where the broker does not know it."""
+
+    topic: str
+    name: str
+    actual: str | None
+    wanted: str
+    vital: bool
+
+    def __str__(self) -> str:
+        """Return it as a line for the operator."""
+        if self.actual is None:
+            return f"topic {self.topic}: the broker does not know {self.name}"
+        return f"topic {self.topic} has {self.name}={self.actual}, it needs {self.wanted}"
+
+
+class Survey(Struct, frozen=True):
+    """The topics as they are: partition counts by topic, and what is not as planned."""
+
+    counts: Mapping[str, int]
+    missing: tuple[str, ...]
+    differences: tuple[Difference, ...]
+    unreadable: tuple[str, ...] = ()  # topics whose settings the broker does not tell
 
 
 def plan(settings: RuntimeSettings) -> list[TopicPlan]:
     """Return all topics of a deployment."""
-    changelog = TopicPlan(settings.changelog, CHANGELOG, frozenset(CHANGELOG))
-    topics = [changelog, TopicPlan(f"{settings.app_id}-sla-events", SLA_EVENTS)]
+    topics = [
+        TopicPlan(settings.changelog, CHANGELOG, frozenset({CLEANUP, LARGEST})),
+        TopicPlan(settings.sla_events, SLA_EVENTS, frozenset()),
+    ]
     for source in settings.sources:
-        config = REROUTE if source == REROUTED else SOURCE
-        topics.append(TopicPlan(settings.topic(source), config))
-        topics.append(TopicPlan(settings.dead_letter_topic(source), DEAD_LETTERS, frozenset({"max.message.bytes"})))
+        vital = {CLEANUP, LARGEST} if source == REROUTED else {CLEANUP}
+        topics.append(TopicPlan(settings.topic(source), SOURCE, frozenset(vital)))
+        topics.append(TopicPlan(settings.dead_letter_topic(source), DEAD_LETTERS, frozenset({LARGEST})))
     return topics
 
 
@@ -63,23 +95,46 @@ async def ensure_topics(settings: RuntimeSettings, *, create: bool = True) -> in
 
     Raises WorkerFailure with one line for the operator when the deployment cannot run on what is there.
     """
-    admin = AIOKafkaAdminClient(**settings.client())
-    try:
-        await admin.start()
+    async with administrator(settings) as admin:
         wanted = plan(settings)
         counts = await _partition_counts(admin, wanted)
         missing = [topic for topic in wanted if topic.name not in counts]
         if missing and not create:
             raise WorkerFailure(f"missing topics: {', '.join(topic.name for topic in missing)}; see deskpulse topics")
         if missing:
-            count = _agreed(settings, counts) if _sources_of(settings, counts) else settings.partitions
+            count = agreed(settings, counts) if _sources_of(settings, counts) else settings.partitions
             await _create(admin, settings, missing, count)
             counts = await _all_partition_counts(admin, wanted)
-        agreed = _agreed(settings, counts)
-        await _check_settings(admin, wanted)
-        return agreed
+        partitions = agreed(settings, counts)
+        found = await _compare(admin, wanted, counts)
+    for name in found.unreadable:
+        log.warning("%s: its settings cannot be read", name)
+    for difference in found.differences:
+        if difference.vital:
+            raise WorkerFailure(str(difference))
+        if difference.topic == settings.changelog:  # the other topics' settings are their owners' choice
+            log.warning("%s", difference)
+    return partitions
+
+
+async def survey_topics(settings: RuntimeSettings) -> Survey:
+    """Return how the topics are, without changing any. Raises WorkerFailure when Kafka does not answer."""
+    async with administrator(settings) as admin:
+        wanted = plan(settings)
+        return await _compare(admin, wanted, await _partition_counts(admin, wanted))
+
+
+@asynccontextmanager
+async def administrator(settings: RuntimeSettings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """Connect an admin client for the block; what Kafka refuses in it is raised as WorkerFailure."""
+    admin = AIOKafkaAdminClient(**settings.client())
+    try:
+        await admin.start()
+        yield admin
     except (KafkaError, OSError) as error:
-        raise WorkerFailure(f"Kafka at {settings.bootstrap_servers} does not answer: {error!r}") from error
+        silent = isinstance(error, (OSError, KafkaConnectionError, KafkaTimeoutError))
+        verb = "does not answer" if silent else "refuses"
+        raise WorkerFailure(f"Kafka at {settings.bootstrap_servers} {verb}: {error!r}; see deskpulse doctor") from error
     finally:
         await admin.close()
 
@@ -106,8 +161,11 @@ def _sources_of(settings: RuntimeSettings, counts: Mapping[str, int]) -> dict[st
     return {name: count for name, count in counts.items() if name in sources or name == settings.changelog}
 
 
-def _agreed(settings: RuntimeSettings, counts: Mapping[str, int]) -> int:
-    """Return the partition count. Raises WorkerFailure unless all topics that hold or feed shards share it."""
+def agreed(settings: RuntimeSettings, counts: Mapping[str, int]) -> int:
+    """Return the number of shards, given partition *counts* by topic.
+
+    Raises WorkerFailure unless all topics that hold or feed shards share it.
+    """
     relevant = _sources_of(settings, counts)
     if len(set(relevant.values())) > 1:
         listed = ", ".join(f"{name} has {count}" for name, count in sorted(relevant.items()))
@@ -136,28 +194,28 @@ async def _create(
     log.info("created topics %s with %d partitions", ", ".join(one.name for one in missing), partitions)
 
 
-async def _check_settings(admin: AIOKafkaAdminClient, wanted: list[TopicPlan]) -> None:
-    """Compare the watched settings. An embedded broker may not know them all: that is a warning."""
+async def _compare(admin: AIOKafkaAdminClient, wanted: Iterable[TopicPlan], counts: Mapping[str, int]) -> Survey:
+    """Hold the settings against the plan. An embedded broker may not know them all."""
+    missing, differences, unreadable = [], list[Difference](), []
     for topic in wanted:
-        if not topic.watched:
+        if topic.name not in counts:
+            missing.append(topic.name)
             continue
         try:
             actual = await read_config(admin, topic.name)
-        except (KafkaError, NotImplementedError) as error:
-            log.warning("%s: its settings cannot be read (%s)", topic.name, type(error).__name__)
+        except (KafkaError, NotImplementedError):
+            unreadable.append(topic.name)
             continue
-        for name in sorted(topic.watched):
-            value, want = actual.get(name), topic.config[name]
-            if value is None:
-                log.warning("%s: the broker does not know %s", topic.name, name)
-            elif name in VITAL and not _suffices(name, value, want):
-                raise WorkerFailure(f"topic {topic.name} has {name}={value}, it needs {want}")
-            elif value != want:
-                log.warning("%s has %s=%s, recommended is %s", topic.name, name, value, want)
+        for name, want in topic.config.items():
+            value = actual.get(name)
+            if not _suffices(name, value, want):
+                vital = name in topic.vital and value is not None
+                differences.append(Difference(topic.name, name, value, want, vital))
+    return Survey(counts, tuple(missing), tuple(differences), tuple(unreadable))
 
 
-def _suffices(name: str, value: str, want: str) -> bool:
-    if name == "max.message.bytes":
+def _suffices(name: str, value: str | None, want: str) -> bool:
+    if name == LARGEST and value is not None:
         return int(value) >= int(want)
     return value == want
 
@@ -172,8 +230,3 @@ async def read_config(admin: AIOKafkaAdminClient, name: str) -> dict[str, str]:
                 raise for_code(code)
             found |= {entry[0]: entry[1] for entry in entries}
     return found
-
-
-def describe(settings: RuntimeSettings) -> list[dict[str, Any]]:
-    """Return the plan as plain data, for ``deskpulse topics``."""
-    return [{"topic": topic.name, "settings": dict(topic.config)} for topic in plan(settings)]

@@ -14,7 +14,7 @@ from stream.config.shape import keys
 from stream.config.sla import preset, preset_names
 from stream.config.tables import CalendarTable, ClocksTable, ClockTable, PolicyTable, TargetTable
 from stream.domain.measures import MEASURES
-from stream.domain.shard import HORIZON, RETENTION
+from stream.domain.sealing import HORIZON, RETENTION
 from stream.domain.sla.policy import CLOCKS, PAUSES
 from stream.events.values import DAY_US
 from stream.metrics.tally import WINDOW_NAMES, Shown
@@ -57,6 +57,38 @@ def test_the_servers_of_the_environment_win_and_an_empty_variable_says_nothing(t
     (tmp_path / "deskpulse.toml").write_text('kafka.bootstrap_servers = "a:1"')
     assert load(environment={"KAFKA_BOOTSTRAP_SERVERS": "b:2"}).kafka.bootstrap_servers == "b:2"
     assert load(environment={"KAFKA_BOOTSTRAP_SERVERS": " "}).kafka.bootstrap_servers == "a:1"
+
+
+def test_workers_that_share_a_file_are_told_apart_by_their_environment() -> None:
+    environment = {"DESKPULSE_INSTANCE_ID": "pod-1", "DESKPULSE_ADVERTISED_URL": "http://pod-1:6066"}
+    config = load(environment=environment)
+    assert (config.kafka.instance_id, config.web.advertised_url) == ("pod-1", "http://pod-1:6066")
+    settings = runtime_settings(config)
+    assert (settings.instance_id, settings.advertised_url) == ("pod-1", "http://pod-1:6066")
+    assert runtime_settings(Config()).instance_id is None
+
+
+def test_sasl_without_tls_is_refused_unless_it_is_allowed() -> None:
+    text = '[kafka.sasl]\nmechanism = "PLAIN"\nusername = "ann"\n'
+    with pytest.raises(ConfigError, match=r"^the.toml: kafka.sasl.mechanism: PLAIN without TLS"):
+        parse(text, "the.toml")
+    assert parse(f"{text}allow_plaintext = true", "the.toml").kafka.sasl.allow_plaintext
+
+
+def test_the_password_comes_from_the_environment_or_a_file_and_its_lack_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sasl = '[kafka.sasl]\nmechanism = "PLAIN"\nusername = "ann"\nallow_plaintext = true\n'
+    monkeypatch.delenv("DESKPULSE_KAFKA_PASSWORD", raising=False)
+    with pytest.raises(ConfigError, match=r"^no password for ann: set DESKPULSE_KAFKA_PASSWORD or"):
+        runtime_settings(parse(sasl, "the.toml"))
+    monkeypatch.setenv("DESKPULSE_KAFKA_PASSWORD", "hunter2")
+    settings = runtime_settings(parse(sasl, "the.toml"))
+    assert settings.client()["sasl_plain_password"] == "hunter2"
+    assert "hunter2" not in repr(settings)
+    (tmp_path / "password").write_text("from the file\n")
+    settings = runtime_settings(parse(f'{sasl}password_file = "password"', "the.toml"))
+    assert settings.client()["sasl_plain_password"] == "from the file"
 
 
 COMPLAINTS = {
@@ -152,6 +184,8 @@ def test_the_page_lists_every_key_with_what_it_takes_and_its_default() -> None:
 
 def toml(value: object) -> str:
     match value:
+        case bool():
+            return str(value).lower()
         case str():
             return f'"{value}"'
         case tuple():

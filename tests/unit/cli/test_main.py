@@ -1,5 +1,6 @@
 """The console script: every misuse is one line and exit 2, whatever the command."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_every_command_explains_itself(command: list[str], capsys: pytest.Captur
     assert end.value.code == 0
     out = capsys.readouterr().out
     assert out.startswith(f"usage: {' '.join(['deskpulse', *command])}")
-    assert command or all(f"\n    {name} " in out for name in COMMANDS)
+    assert command or all(re.search(rf"^    {name}\s", out, re.MULTILINE) for name in COMMANDS)
 
 
 def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
