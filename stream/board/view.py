@@ -7,6 +7,7 @@ from math import inf, isnan, nan
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.board import api
 from stream.board.whole import Whole, missing_partitions
@@ -66,7 +67,7 @@ def select(query: Mapping[str, str]) -> Selection:
 def widened(shown: Shown) -> Shown:
     """Return *shown* with what the board splits by added."""
     dimensions, windows = (*DIMENSIONS, *shown.dimensions), (*WINDOWS, *shown.windows)
-    return Shown(tuple(dict.fromkeys(dimensions)), tuple(dict.fromkeys(windows)))
+    return replace(shown, dimensions=tuple(dict.fromkeys(dimensions)), windows=tuple(dict.fromkeys(windows)))
 
 
 def board(whole: Whole, teller: Teller, selection: Selection, targets: Targets, now: int) -> dict[str, Any]:

@@ -7,23 +7,39 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stream.cli.errors import UsageError
+from stream.generate.inputs import RuleError, RuleInputs
+from stream.generate.kubernetes import kubernetes_files
 from stream.generate.reference import reference_files
+from stream.generate.rules import RULES_FOLDER, rule_files
 from stream.generate.schemas import schema_files
 from stream.generate.write import drifted, write
 
 NAME = "generate"
-HELP = "write the generated files (schemas, reference pages), or check them for drift"
+HELP = "write the generated files (schemas, reference pages, alert rules), or check them for drift"
 
 # Each takes the project's root and gives text by path from there.
 GENERATORS: list[Callable[[Path], dict[str, str]]] = [schema_files, reference_files]
 # Folders in which every file is generated.
-FOLDERS = ["schemas"]
+FOLDERS = ["schemas", RULES_FOLDER]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and list the files that differ")
     parser.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="the project's root (default: here)")
+    parser.add_argument(
+        "--time-scale",
+        type=_scale,
+        default=1,
+        metavar="N",
+        help="for tests: divide every duration of the alert rules by N",
+    )
+
+
+def _scale(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,6 +47,11 @@ def run(args: argparse.Namespace) -> int:
     if not (args.root / "pyproject.toml").is_file():
         raise UsageError(f"{args.root.absolute()} is not the project's root: it has no pyproject.toml")
     files = {path: text for generator in GENERATORS for path, text in generator(args.root).items()}
+    try:
+        inputs = RuleInputs(time_scale=args.time_scale)
+        files |= rule_files(inputs) | kubernetes_files(inputs)
+    except RuleError as error:
+        raise UsageError(str(error)) from None
     try:
         changed = (drifted if args.check else write)(args.root, files, FOLDERS)
     except OSError as error:

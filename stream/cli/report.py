@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import gzip
 import sys
-import zlib
-from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
-from typing import IO, cast
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rich.console import Console
 from rich.progress import Progress
 
 from stream.cli.errors import UsageError
+from stream.cli.inputs import lines, moment
 from stream.cli.report_formats import FORMATS
+from stream.config import load
+from stream.config.sla import terms
 from stream.domain.kpis import CATALOGUE
 from stream.domain.report import Ledgers, Period, periods, rows, splittable, whole_days
+from stream.domain.sla.terms import begin
 from stream.events.event import Event, Rejected
-from stream.events.values import DAY_US, micros
+from stream.events.values import DAY_US
 from stream.ingest.decode import decode
 
-GZIP_MAGIC = b"\x1f\x8b"
 MAX_PERIODS = 10_000  # 27 years of days
 DAYS = {"day": 1, "week": 7, "month": 28}
 
@@ -44,21 +41,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tz", default="UTC", metavar="ZONE", help="zone of days, weeks and months (default: UTC)")
     parser.add_argument("--by", choices=("day", "week", "month", "total"), default="total", help="length of a period")
     parser.add_argument("--group", default="", metavar="LABEL[,LABEL]", help="split by these labels")
+    parser.add_argument(
+        "--policies",
+        type=Path,
+        metavar="FILE",
+        help="judge by the policies of this file (default: the configuration's)",
+    )
     parser.add_argument("--format", choices=sorted(FORMATS), default="table", help="how to print (default: table)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the report; 0 also when some lines were refused (standard error tells), 1 when all were.
 
-    Raises UsageError.
+    Raises UsageError and ConfigError.
     """
+    history = begin(terms(load(args.policies)))
     zone = _zone(args.tz)
     group = _group(args.group)
-    start, end, as_of = (_moment(text, zone) for text in (args.start, args.end, args.as_of))
+    start, end, as_of = (moment(text, zone) for text in (args.start, args.end, args.as_of))
     ledgers, refused = _read(args.files, as_of)
     cut = _periods(ledgers, (start, end), args.by, zone)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
-        table = rows(bar.track(ledgers, total=len(ledgers), description="computing"), cut, group) if cut else []
+        entities = bar.track(ledgers, total=len(ledgers), description="computing")
+        until = as_of if as_of is not None else ledgers.last or 0
+        table = rows(entities, cut, group, history, until) if cut else []
     sys.stdout.write(FORMATS[args.format](table, zone))
     return 1 if refused and not ledgers.applied else 0
 
@@ -81,7 +87,7 @@ def _read(files: list[str], as_of: int | None) -> tuple[Ledgers, int]:
     ledgers, refused, later = Ledgers(), Counter[str](), 0
     first = ""
     for name in files:
-        for number, line in _lines(name):
+        for number, line in lines(name):
             item = decode(line, topic=None)
             if isinstance(item, Rejected):
                 first = first or f"{name}:{number}: {item.reason}: {item.detail}"
@@ -100,29 +106,6 @@ def _read(files: list[str], as_of: int | None) -> tuple[Ledgers, int]:
     return ledgers, sum(refused.values())
 
 
-def _lines(name: str) -> Iterator[tuple[int, bytes]]:
-    """Yield the numbered lines of a file that are not blank; gzip is known by its first bytes, not by its name."""
-    try:
-        with _opened(name) as raw:
-            for number, line in enumerate(raw, 1):
-                text = line.strip()
-                if number == 1:
-                    text = text.removeprefix(BOM_UTF8)  # spreadsheets and editors put it there
-                if text:
-                    yield number, text
-    except (OSError, EOFError, zlib.error) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise UsageError(f"{name}: {reason}") from None
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[IO[bytes]]:
-    with ExitStack() as stack:
-        raw = sys.stdin.buffer if name == "-" else stack.enter_context(open(name, "rb"))
-        packed = raw.peek(2)[:2] == GZIP_MAGIC  # type: ignore[union-attr]  # both are buffered readers
-        yield cast("IO[bytes]", stack.enter_context(gzip.open(raw)) if packed else raw)
-
-
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
@@ -139,14 +122,3 @@ def _group(text: str) -> list[str]:
     if not splittable(names):
         raise UsageError(f"--group {text}: no KPI has all of these labels")
     return names
-
-
-def _moment(text: str | None, zone: ZoneInfo) -> int | None:
-    """Return a given time in microseconds UTC; a date or a time without an offset is in the zone of --tz."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text}: a time is like 2026-03-01 or 2026-03-01T09:30:00Z") from None
-    return micros((moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC))

@@ -55,9 +55,9 @@ class BookingState(Struct, array_like=True, gc=False):
 
     @property
     def open(self) -> bool:
-        """Whether its job is still to come, so that it must not be sealed."""
+        """Whether its job or a promised quote is still to come, so that it must not be sealed."""
         ended = self.completed or self.cancelled or self.no_show or self.gone or self.retracted
-        return self.created is not None and not ended
+        return not ended and (self.created is not None or self.sla.opened is not None)
 
 
 def start(entries: Iterable[Entry]) -> BookingState:

@@ -114,6 +114,7 @@ class Folding:
                 continue
             try:
                 self._settle(held)
+                self._promises.follow(held)
                 self._promises.settle(key, held)
             except Exception as error:  # the last event it took is the suspect; the batch is tried without it
                 raise FoldError(held.taken, Reason.FOLD_ERROR, type(error).__name__) from error

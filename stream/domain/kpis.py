@@ -27,7 +27,10 @@ class Part(Struct, frozen=True):
 
 
 class Kpi(Struct, frozen=True):
-    """One entry. ``labels`` are the dimensions it can be split by; ``source`` says who defines it so."""
+    """One entry. ``labels`` are the dimensions it can be split by; ``source`` says who defines it so.
+
+    Parts of the same name add up. ``always`` are dimensions by which it is split in every window.
+    """
 
     id: str
     shape: Shape
@@ -37,6 +40,7 @@ class Kpi(Struct, frozen=True):
     help: str
     formula: str
     source: str = "contract"
+    always: tuple[str, ...] = ()
 
 
 def _common(parts: tuple[Part, ...]) -> tuple[str, ...]:
@@ -60,6 +64,10 @@ def time(kpi: str, measure: str, text: str, formula: str) -> Kpi:
     """Return a KPI of durations: count, sum and bins."""
     parts = (Part("count", measure), Part("sum", measure, of_values=True))
     return Kpi(kpi, "time", parts, _common(parts), "seconds", text, formula)
+
+
+def _live(kpi: str, text: str, formula: str) -> Kpi:
+    return Kpi(kpi, "live", (Part("count", kpi),), MEASURES[kpi].labels, "1", text, formula)
 
 
 def _over(measure: str, where: Where | None = None) -> Part:
@@ -130,6 +138,18 @@ CATALOGUE: tuple[Kpi, ...] = (
         "Time to each further answer.",
         "first public agent message - oldest unanswered customer message, after the first reply",
     ),
+    time(
+        "first_response_time_business",
+        "first_response_business",
+        "Time to the first answer by a human, in opening hours.",
+        "as first_response_time, in the open time of the calendar of its policy's clock; no clock, no sample",
+    ),
+    time(
+        "next_response_time_business",
+        "next_response_business",
+        "Time to each further answer, in opening hours.",
+        "as next_response_time, in the open time of the calendar of its policy's clock; no clock, no sample",
+    ),
     time("resolution_time", "resolution", "Time to the first resolve.", "first resolved - created"),
     time(
         "full_resolution_time",
@@ -137,6 +157,19 @@ CATALOGUE: tuple[Kpi, ...] = (
         "Time to the last resolve.",
         "last resolved - created - time spent resolved or closed before it",
     ),
+    Kpi(
+        "sla_attainment",
+        "ratio",
+        (_over("sla_met"), _of("sla_met"), _of("sla_missed")),
+        MEASURES["sla_met"].labels,
+        "ratio",
+        "Share of promises kept.",
+        "runs met / (met + missed); a run counts once, at the earlier of its end and its deadline",
+        always=("clock",),
+    ),
+    _live("sla_breached_open", "Promises broken and still open.", "open runs past their deadline"),
+    _live("sla_due_soon_15m", "Promises due within 15 minutes.", "open runs with a deadline within 15 minutes"),
+    _live("sla_due_soon_1h", "Promises due within an hour.", "open runs with a deadline within an hour"),
     ratio(
         "resolved_within_24h",
         _over("resolved_in_24h"),

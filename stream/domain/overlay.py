@@ -100,6 +100,7 @@ class Overlay:
         self.results: Counter[tuple[str, str, str]] = Counter()
         self.notes: Counter[str] = Counter()
         self.history: History | None = None  # the configurations that hold after this
+        self.followed = 0  # how many of the shard's followers, from the first, this has seen to
         self.due: dict[bytes, Due] = {}  # what may fall due of the entities changed here
         self.notices: list[tuple[str, dict[str, Any]]] = []  # customer, CloudEvent of the topic sla-events
         self.outcomes: Counter[tuple[str, str, str, str]] = Counter()  # clock, policy, priority, outcome

@@ -6,8 +6,8 @@ tells the difference between what held before it and what holds after it; a tick
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from stream.domain.entity import CLOCKED, Entity
 from stream.domain.keys import ENTITY, HISTORY_KEY
@@ -16,8 +16,8 @@ from stream.domain.overlay import Overlay
 from stream.domain.sla import terms
 from stream.domain.sla.clocks import Clocks
 from stream.domain.sla.deadlines import NOTHING_DUE, due_of
-from stream.domain.sla.notices import BREACHED, RETRACTED, WARNING, Notice, cloud_event, news, standing
-from stream.domain.sla.runs import CLOCKS, MISSED, Ended
+from stream.domain.sla.notices import BREACHED, RETRACTED, WARNING, Notice, cloud_event, follows, news, standing
+from stream.domain.sla.runs import CLOCKS, MISSED, Ended, SlaState
 
 if TYPE_CHECKING:
     from stream.domain.shard import Shard
@@ -39,8 +39,9 @@ class Promises:
         self.clocks: Clocks | None = None
         history = before.history
         if shard.terms is not None:
-            # A configuration that was edited holds from the present on, and no event that was folded lies after it.
-            since = max(out.now, self._fired, before.meta.newest_event)
+            # An edited configuration holds from the present on, and after every event that was folded, be it of this
+            # very instant (the clock may be that of the events).
+            since = max(out.now, self._fired, before.meta.newest_event) + 1
             held, history = history, terms.begin(shard.terms) if history is None else history.edited(since, shard.terms)
             if history is not held:
                 out.writes[HISTORY_KEY] = history.record()
@@ -69,18 +70,27 @@ class Promises:
         self._out.meta.fired_until = until
         keys = self._shard.deadlines.reached(until)
         if self._base is not None:
-            keys.update(key for key, due in self._base.due.items() if due.first is not None and due.first <= until)
+            keys.update(key for key, due in self._base.due.items() if due.falls(self._fired, until))
         return keys
 
     def followers(self) -> list[bytes]:
         """Return open entities, some at a time, that have yet to follow an edited configuration."""
-        return self._shard.followers[:FOLLOW_AT_ONCE] if self.clocks is not None else []
+        if self.clocks is None:
+            return []
+        first = 0 if self._base is None else self._base.followed
+        keys = self._shard.followers[first : first + FOLLOW_AT_ONCE]
+        self._out.followed = len(keys)
+        return keys
 
     def follow(self, held: Entity[Any]) -> bool:
-        """Apply the configuration in force to an entity; return whether that changed it."""
-        history, clocks = self._out.history, self.hand(held)
-        if history is None or clocks is None or held.kind not in CLOCKED or held.state.sla.config >= history.newest:
+        """Apply the configuration in force to an entity whose clocks run; return whether that changed it."""
+        history, clocks = self._out.history, self.clocks
+        if history is None or clocks is None or not history.newest or held.kind not in CLOCKED:
             return False
+        sla: SlaState = held.state.sla
+        if sla.opened is None or sla.config >= history.newest:
+            return False
+        self._at_hand = held
         clocks.reconfigure(held.kind, held.state, history.newest)
         return True
 
@@ -103,24 +113,20 @@ class Promises:
             self._out.due[key] = NOTHING_DUE
 
     def _tell(self, held: Entity[Any], notice: Notice, key: bytes) -> None:
-        subject = key[2:].decode()
-        kind: Literal["ticket", "booking"] = "ticket" if held.kind == "ticket" else "booking"
-        labels = dict(_labels(kind, held.state))
-        self._out.notices.append((held.key, cloud_event(notice, kind, subject, labels)))
+        subject, state = key[2:].decode(), held.state
+        if held.kind == "ticket":
+            labels = {"team": state.team, "agent": state.agent, "priority": state.priority, "brand": state.brand}
+            event = cloud_event(notice, "ticket", subject, labels)
+        else:
+            event = cloud_event(notice, "booking", subject, {"brand": state.labels[1]})
+        self._out.notices.append((held.key, event))
         outcome = notice.kind
         if outcome == WARNING:
             return
         if outcome == BREACHED:
             outcome = MISSED
-        elif outcome == MISSED and (notice.clock, notice.n) in held.told.breaches:
+        elif outcome == MISSED and follows(held.told.breaches.get((notice.clock, notice.n)), notice):
             return  # counted when its deadline fired
         if outcome == RETRACTED:
             outcome = f"{RETRACTED}_{MISSED if notice.of == BREACHED else notice.of}"
-        self._out.outcomes[CLOCKS[notice.clock], notice.policy, held.state.sla.priority, outcome] += 1
-
-
-def _labels(kind: str, state: Any) -> Iterator[tuple[str, str]]:
-    if kind == "ticket":
-        yield from (("team", state.team), ("agent", state.agent), ("priority", state.priority), ("brand", state.brand))
-    else:
-        yield "brand", state.labels[1]
+        self._out.outcomes[CLOCKS[notice.clock], notice.policy, notice.priority, outcome] += 1

@@ -14,10 +14,13 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from stream.domain import ledger
-from stream.domain.entity import refold
+from stream.domain.entity import CLOCKED, refold
 from stream.domain.keys import entity_key
 from stream.domain.kpis import CATALOGUE, Kpi, value
 from stream.domain.measures import MEASURES
+from stream.domain.sla.clocks import Clocks
+from stream.domain.sla.deadlines import due_of
+from stream.domain.sla.terms import History
 from stream.events.event import Event
 from stream.events.registry import Kind
 from stream.events.values import DAY_US, EPOCH, MICRO, micros
@@ -80,10 +83,13 @@ class Sums:
 
     def part(self, kpi: Kpi, name: str, currency: str = "") -> int:
         """Return one part of a KPI: a sum of counts or of values."""
-        part = next(part for part in kpi.parts if part.name == name)
-        counts: Counter[int] = self.values.get((part.measure, currency), Counter())
-        admitted = ((at, n) for at, n in counts.items() if part.where is None or part.where(at))
-        return sum(at * n if part.of_values else n for at, n in admitted)
+        total = 0
+        for part in kpi.parts:
+            if part.name == name:
+                counts: Counter[int] = self.values.get((part.measure, currency), Counter())
+                admitted = ((at, n) for at, n in counts.items() if part.where is None or part.where(at))
+                total += sum(at * n if part.of_values else n for at, n in admitted)
+        return total
 
     def shaped(self, kpi: Kpi) -> Any:
         """Return a KPI in the shape of the contract ("report --format json prints"); None is no value."""
@@ -137,10 +143,17 @@ def splittable(group: Sequence[str]) -> list[Kpi]:
     return [kpi for kpi in CATALOGUE if kpi.shape != "live" and set(group) <= set(kpi.labels)]
 
 
-def rows(entities: Iterable[tuple[Kind, list[ledger.Entry]]], cut: list[Period], group: Sequence[str]) -> list[Row]:
+def rows(
+    entities: Iterable[tuple[Kind, list[ledger.Entry]]],
+    cut: list[Period],
+    group: Sequence[str],
+    history: History,
+    until: int,
+) -> list[Row]:
     """Fold every entity and return a row per period and combination of labels that occurs in it.
 
-    *cut* lies in order without gaps. Without *group* every period has its row, also an empty one.
+    *cut* lies in order without gaps. Without *group* every period has its row, also an empty one. Clocks run as
+    *history* says; a run that is still open at *until* (microseconds UTC), past its deadline, is missed.
     """
     kpis = splittable(group)
     wanted = {part.measure for kpi in kpis for part in kpi.parts}
@@ -156,8 +169,12 @@ def rows(entities: Iterable[tuple[Kind, list[ledger.Entry]]], cut: list[Period],
         place = bisect_right(starts, at) - 1, tuple(by_name[name] for name in group)
         sums.setdefault(place, Sums()).add(measure, by_name.get("currency", ""), amount, count)
 
+    clocks = Clocks(history.books, emit, lambda run, count: None)
     for kind, entries in entities:
-        refold(kind, entries, emit)
+        state = refold(kind, entries, emit, clocks)
+        for (*labels, _), deadline in due_of(state.sla).deadlines if kind in CLOCKED else ():
+            if deadline <= until:
+                emit("sla_missed", deadline, tuple(labels), 0, 1)
     return [
         Row(*cut[number], dict(zip(group, labels, strict=True)), {kpi.id: found.shaped(kpi) for kpi in kpis})
         for (number, labels), found in sorted(sums.items(), key=lambda item: item[0])

@@ -16,7 +16,6 @@ from stream.domain.cells import Sums, pack
 from stream.domain.folding import FUTURE, Folding
 from stream.domain.keys import BUCKET, CUSTOMER, ENTITY, HISTORY_KEY, OFFSETS_KEY, STUB, UNJOINED
 from stream.domain.overlay import META_DECODER, STATE_VERSION, Meta, Overlay, Position, Record
-from stream.domain.promises import FOLLOW_AT_ONCE
 from stream.domain.sealing import Expiry, Limits
 from stream.domain.sla import terms
 from stream.domain.sla.deadlines import Deadlines, Outlook, due_of
@@ -115,14 +114,10 @@ class Shard:
         for key, due in overlay.due.items():
             self.deadlines.update(key, due)
         self.deadlines.fire(overlay.meta.fired_until)
-        self._follow(overlay.history)
-
-    def _follow(self, history: History | None) -> None:
-        """Take over the configurations of an overlay; open entities follow an edited one later, some at a time."""
-        del self.followers[:FOLLOW_AT_ONCE]  # the overlay has seen to them
-        if self.history is not None and history is not self.history:
+        del self.followers[: overlay.followed]
+        if self.history is not None and overlay.history is not self.history:
             self.followers = [key for key, record in self.store.items() if key[:1] == ENTITY and entity.is_open(record)]
-        self.history = history
+        self.history = overlay.history
 
     def restore(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
         """Apply changelog records in log order; call `restored` when all have been applied.
@@ -136,6 +131,7 @@ class Shard:
                     if self.meta.version != STATE_VERSION:
                         raise ValueError(f"state version {self.meta.version}, this program reads {STATE_VERSION}")
             elif key == HISTORY_KEY:
+                self._write(key, value)
                 if value is not None and self.terms is not None:
                     self.history = terms.load(value, self.terms)
             elif key[:1] == BUCKET:
@@ -160,13 +156,13 @@ class Shard:
                 clocked = entity.clocks_of(key, record)
                 if clocked is not None:
                     self.deadlines.update(key, due_of(clocked))
-                    if clocked.config < self.history.newest:
+                    if clocked.opened is not None and clocked.config < self.history.newest:
                         self.followers.append(key)
 
-    def view(self, now: int, frontier: int = _NEVER) -> ShardView:
+    def view(self, now: int, frontier: int | None = None) -> ShardView:
         """Slide the windows to *now* and return the aggregates as they stand; event time is known up to *frontier*."""
         self.windows.advance(now)
-        self.deadlines.advance(frontier, self.windows.now, self.windows.edges)
+        self.deadlines.advance(_NEVER if frontier is None else frontier, self.windows.now, self.windows.edges)
         cells = self.buckets.cells
         windows = {}
         for place, window in enumerate(WINDOWS):

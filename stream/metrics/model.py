@@ -57,6 +57,7 @@ class WorkerSnapshot(Struct, frozen=True):
     events: Mapping[tuple[str, str, str], int] = {}  # (topic, event type, result), of committed checkpoints
     dead_letters: Mapping[tuple[str, str], int] = {}  # (topic, reason)
     notes: Mapping[str, int] = {}  # the core's, of committed checkpoints: id_conflict, unknown_value/FIELD
+    outcomes: Mapping[tuple[str, str, str, str], int] = {}  # of runs: (clock, policy, priority, outcome)
     rerouted: Mapping[str, int] = {}
     source_lost_records: Mapping[str, int] = {}
     checkpoints: Mapping[str, int] = {}  # by CheckpointResult

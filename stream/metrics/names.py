@@ -82,6 +82,7 @@ def _kpi_metrics() -> Iterator[Metric]:
 
 
 _SOURCE = ("topic", "partition")
+_RUNS = ("partition", "clock", "policy", "team")
 _WORKER: tuple[Metric, ...] = (
     Metric(
         "deskpulse_snapshot_timestamp_seconds",
@@ -128,6 +129,45 @@ _WORKER: tuple[Metric, ...] = (
         _SOURCE,
         "seconds",
     ),
+    Metric(
+        "deskpulse_tickets_sla_breached_open",
+        "gauge",
+        "Open runs of clocks past their deadline, which event time has reached too; no series means 0.",
+        _RUNS,
+    ),
+    Metric(
+        "deskpulse_tickets_sla_unconfirmed",
+        "gauge",
+        "Open runs past their deadline by the clock alone: the answer may still be unread; no series means 0.",
+        _RUNS,
+    ),
+    Metric(
+        "deskpulse_tickets_sla_due",
+        "gauge",
+        "Open runs whose deadline comes within the time; no series means 0.",
+        (*_RUNS, "within"),
+    ),
+    Metric(
+        "deskpulse_ticket_sla_next_deadline_timestamp_seconds",
+        "gauge",
+        "The earliest deadline of an open run that event time has not reached; no series where there is none.",
+        _RUNS,
+        "seconds",
+    ),
+    Metric(
+        "deskpulse_ticket_oldest_unanswered_timestamp_seconds",
+        "gauge",
+        "Since when the customer waits who has waited longest; no series where nobody does.",
+        ("partition", "team"),
+        "seconds",
+    ),
+    Metric(
+        "deskpulse_ticket_sla_outcomes_total",
+        "counter",
+        "Runs decided: met, missed (when the deadline passes), and what a late event took back.",
+        ("clock", "policy", "priority", "outcome"),
+    ),
+    Metric("deskpulse_paging_enabled", "gauge", "1 when alerts may page: paging.after has passed, or is not set."),
     Metric("deskpulse_stream_partition_assigned", "gauge", "1 for a partition that this worker reads.", _SOURCE),
     Metric("deskpulse_stream_topic_partitions", "gauge", "Partitions of the topic.", ("topic",)),
     Metric(

@@ -42,8 +42,8 @@ def windows(snapshot: WorkerSnapshot, teller: Teller) -> Iterator[Sample]:
     for kpi in windowed():
         groups = tallies.groups(kpi)
         for window, tally in tallies.windows.items():
-            shown = (TOTAL, *groups) if window in teller.shown.windows else (TOTAL,)
-            for group in shown:
+            is_split = window in teller.shown.windows
+            for group in (TOTAL, *(group for group in groups if is_split or group[0] in kpi.always)):
                 yield from _kpi(kpi, tally, tallies, window, group)
             if kpi.shape == "time":
                 yield from _buckets(kpi, tally, window)
@@ -125,6 +125,42 @@ def _instant(name: str, labels: Labels, moment: int | None) -> Iterator[Sample]:
         yield name, "", labels, moment / MICRO
 
 
+def sla(snapshot: WorkerSnapshot, teller: Teller) -> Iterator[Sample]:
+    """Yield how the open runs of each shard stand, and how runs came out. A count of 0 has no series."""
+    teller.tell(snapshot)
+    for shard in snapshot.shards:
+        if shard.view is None:
+            continue
+        open_runs: Counter[tuple[str, str, str, str, str]] = Counter()  # series, labels, within
+        firsts: dict[tuple[str, str, str], int] = {}
+        for (clock, policy, holder), outlook in shard.view.outlooks.items():
+            at = clock, policy, teller.team(holder)
+            open_runs["deskpulse_tickets_sla_breached_open", *at, ""] += outlook.breached
+            open_runs["deskpulse_tickets_sla_unconfirmed", *at, ""] += outlook.unconfirmed
+            for within, count in outlook.soon.items():
+                open_runs["deskpulse_tickets_sla_due", *at, within] += count
+            if outlook.next_deadline is not None:
+                firsts[at] = min(outlook.next_deadline, firsts.get(at, outlook.next_deadline))
+        partition = str(shard.partition)
+        for (name, clock, policy, team, within), count in sorted(open_runs.items()):
+            if count:
+                labels = {"partition": partition, "clock": clock, "policy": policy, "team": team}
+                yield name, "", labels | ({"within": within} if within else {}), count
+        for (clock, policy, team), deadline in sorted(firsts.items()):
+            labels = {"partition": partition, "clock": clock, "policy": policy, "team": team}
+            yield from _instant("deskpulse_ticket_sla_next_deadline_timestamp_seconds", labels, deadline)
+        oldest: dict[str, int] = {}
+        for holder, since in shard.view.unanswered.items():
+            team = teller.team(holder)
+            oldest[team] = min(since, oldest.get(team, since))
+        for team, since in sorted(oldest.items()):
+            labels = {"partition": partition, "team": team}
+            yield from _instant("deskpulse_ticket_oldest_unanswered_timestamp_seconds", labels, since)
+    for (clock, policy, priority, outcome), count in sorted(snapshot.outcomes.items()):
+        labels = {"clock": clock, "policy": policy, "priority": priority, "outcome": outcome}
+        yield "deskpulse_ticket_sla_outcomes_total", "", labels, count
+
+
 def sources(snapshot: WorkerSnapshot, _: Teller) -> Iterator[Sample]:
     """Yield how the source partitions of recovered shards stand: the offset of the state shown, watermark, lag."""
     for source in snapshot.sources:
@@ -179,9 +215,10 @@ def _by(name: str, label: str, known: Iterable[str], counts: Mapping[str, int]) 
         yield name, "", {label: value}, count
 
 
-def process(snapshot: WorkerSnapshot, _: Teller) -> Iterator[Sample]:
+def process(snapshot: WorkerSnapshot, teller: Teller) -> Iterator[Sample]:
     """Yield the instant shown, the loop's lag, the checkpoints' durations and the sources' signs of life."""
     yield "deskpulse_snapshot_timestamp_seconds", "", {}, snapshot.time / MICRO
+    yield "deskpulse_paging_enabled", "", {}, snapshot.time >= teller.shown.paging_after
     yield "deskpulse_window_end_timestamp_seconds", "", {}, snapshot.now / MICRO
     yield "deskpulse_stream_event_loop_lag_seconds", "", {}, snapshot.loop_lag
     yield from _durations(snapshot)
@@ -207,5 +244,6 @@ PARTS: Mapping[str, Part] = {
     "sources": sources,
     "counters": counters,
     "state": state,
+    "sla": sla,
     "windows": windows,
 }

@@ -14,7 +14,7 @@ from stream.domain.cells import Sums
 from stream.domain.kpis import CATALOGUE, Kpi, Part
 from stream.domain.windows import WINDOWS, Series
 from stream.events.values import NONE, OTHER
-from stream.metrics.budget import LabelBudget
+from stream.metrics.budget import LabelBudget, is_label_value
 from stream.metrics.model import WorkerSnapshot
 
 # One label dimension at a time; ("", "") is the total.
@@ -23,14 +23,18 @@ TOTAL: Group = ("", "")
 # What a KPI's part adds up: measure -> bin -> [count, sum of values].
 Cells = dict[str, dict[int, list[int]]]
 
+# Teams that pages can be routed by (issue: at most 20 values); the first that come keep their names.
+MAX_TEAMS = 20
+
 WINDOW_NAMES: tuple[str, ...] = tuple(window.name for window in WINDOWS)
 
 
 class Shown(Struct, frozen=True):
-    """What is split by label: the dimensions, and in which windows (contract, "HTTP and metrics")."""
+    """What the configuration says of the page: what is split by label, and in which windows (contract, "HTTP")."""
 
     dimensions: tuple[str, ...] = ("channel", "team")
     windows: tuple[str, ...] = ("1h", "24h", "7d")
+    paging_after: int = 0  # alerts page from this instant on, microseconds UTC
 
 
 class Tally:
@@ -57,7 +61,10 @@ class Tally:
     def parts(self, kpi: Kpi, group: Group = TOTAL, currency: str = "") -> dict[str, int]:
         """Return each part of *kpi* by name: counts, microseconds, or millionths of the currency."""
         cells = self._cells.get((group, currency), {})
-        return {part.name: _sum(part, cells.get(part.measure, {})) for part in kpi.parts}
+        parts = dict.fromkeys((part.name for part in kpi.parts), 0)
+        for part in kpi.parts:
+            parts[part.name] += _sum(part, cells.get(part.measure, {}))
+        return parts
 
     def bins(self, measure: str, bins: int) -> list[int]:
         """Return the total's number of samples in each of the first *bins* bins of a measure."""
@@ -93,9 +100,17 @@ class Teller:
 
     def __init__(self, shown: Shown | None = None, budget: LabelBudget | None = None) -> None:
         self.shown = shown or Shown()
+        self.dimensions = tuple({*self.shown.dimensions, *(label for kpi in CATALOGUE for label in kpi.always)})
         self.budget = budget or LabelBudget()
         self._known: dict[Group, set[str]] = defaultdict(set)
+        self._teams: set[str] = set()
         self._last: tuple[WorkerSnapshot | None, Tallies] = (None, Tallies({}, {}, {}, ()))
+
+    def team(self, name: str) -> str:
+        """Return a team's name if it is one of those that keep theirs, else ``other``."""
+        if name not in (NONE, OTHER, *self._teams) and len(self._teams) < MAX_TEAMS and is_label_value(name):
+            self._teams.add(name)
+        return name if name in self._teams or name == NONE else OTHER
 
     def tell(self, snapshot: WorkerSnapshot) -> Tallies:
         """Return the tallies of *snapshot*, made once."""
@@ -121,7 +136,7 @@ class Teller:
 
     def _choose(self, mappings: Iterable[Mapping[Series, Sums]]) -> dict[str, frozenset[str]]:
         """Choose the label values that keep their name, by their number of contributions in the longest window."""
-        sizes: dict[str, Counter[str]] = {label: Counter() for label in (*self.shown.dimensions, "currency")}
+        sizes: dict[str, Counter[str]] = {label: Counter() for label in (*self.dimensions, "currency")}
         for mapping in mappings:
             for (_, _, dimension, value, currency), (count, _) in mapping.items():
                 if dimension in sizes:
@@ -138,7 +153,7 @@ class Teller:
             _, _, dimension, value, _ = series
             if not dimension:
                 tally.add(series, one, TOTAL)
-            elif dimension in self.shown.dimensions:
+            elif dimension in self.dimensions:
                 group = (dimension, value if value in chosen[dimension] else OTHER)
                 self._known[group].add(series[0])
                 tally.add(series, one, group)

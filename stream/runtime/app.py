@@ -80,3 +80,8 @@ def check_assignor(app: App) -> None:
     """Raise WorkerFailure unless Faust's assignor is in use: any other one splits shards over workers."""
     if app.consumer.thread._assignor is not app.assignor:
         raise WorkerFailure("Faust's partition assignor is not in use: is table_standby_replicas 0?")
+
+
+def peer_urls(app: App) -> frozenset[str]:
+    """Return where the group's other workers answer HTTP, as its leader told with the last assignment."""
+    return frozenset(app.assignor.external_topics_metadata()) - {str(app.conf.canonical_url)}

@@ -17,6 +17,7 @@ class Counters:
     events: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     dead_letters: Counter[tuple[str, str]] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)  # clock, policy, priority, outcome
     rerouted: Counter[str] = field(default_factory=Counter)
     source_lost_records: Counter[str] = field(default_factory=Counter)
     checkpoints: Counter[str] = field(default_factory=Counter)

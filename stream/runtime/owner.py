@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 # Records folded before the event loop gets its turn, so that a snapshot is due no later than some 20 ms.
 SLICE_RECORDS = 500
+UNKNOWN = -(2**63)  # before every instant
 
 
 class Sources(Protocol):
@@ -36,8 +37,8 @@ class Sources(Protocol):
     def is_stale(self, batch: Batch) -> bool:
         """Tell whether the partition was sought after *batch* was read."""
 
-    def is_end(self, topic: str, partition: int, position: int) -> bool:
-        """Tell whether *position* is at or past the newest known end of the log."""
+    def read_to_end(self, topic: str, partition: int, position: int) -> int | None:
+        """Return when (microseconds UTC) the log was seen to end at or before *position*, None if it goes on."""
 
     async def reposition(self, topic: str, partition: int, position: int) -> int:
         """Read on from *position*, or from the log's start if that is later; return which."""
@@ -221,6 +222,7 @@ class Owner:
         overlay = await self._fold_all(records, base)
         raws = [raw for batch in batches for raw in batch.records]
         side = self._intake.beside(raws, records, overlay.rejected, now_us())
+        side += self._intake.notices(overlay.notices)
         rolled = overlay.grid.rolled > self.shard.grid.rolled
         news = bool(records or overlay.changed or rolled)
         return Folded(overlay, side, {batch.topic: batch.end for batch in batches}, news)
@@ -230,10 +232,12 @@ class Owner:
 
         Each such record costs another fold of them all; the budget of errors bounds that too.
         """
-        at_end = self._read_to_end()
+        ends = self._read_to_end()
+        at_end = frozenset(source for source, seen in ends.items() if seen is not None)
+        frontier = self._frontier(records, base, ends)
         while True:
             try:
-                folding = self.shard.begin(self._clock.now(), base, at_end)
+                folding = self.shard.begin(self._clock.now(), base, at_end, frontier)
                 for first in range(0, len(records), SLICE_RECORDS):
                     folding.steps(records[first : first + SLICE_RECORDS], first)
                     await _breathe()
@@ -257,16 +261,22 @@ class Owner:
                 self._budget.folded(sum(isinstance(record.item, Event) for record in records))
                 return overlay
 
-    def _read_to_end(self) -> frozenset[str]:
-        """Return the sources of which nothing more is known to come."""
-        return frozenset(
-            self._settings.source(topic)
+    def _read_to_end(self) -> dict[str, int | None]:
+        """Return, by source, when nothing more was known to come; None where something is."""
+        return {
+            self._settings.source(topic): self._sources.read_to_end(topic, self.partition, position)
             for topic, position in self._folded.items()
-            if self._sources.is_end(topic, self.partition, position)
-        )
+        }
+
+    def _frontier(self, records: Sequence[Record], base: Overlay | None, ends: Mapping[str, int | None]) -> int:
+        """Return how far event time is known once *records* are folded: as far as in the least known source."""
+        folded = {source: one.timestamp for source, one in (base or self.shard).meta.positions.items()}
+        folded |= {record.source: record.timestamp for record in records}
+        return min(folded.get(source, UNKNOWN) if seen is None else seen for source, seen in ends.items())
 
     def _launch(self, folded: Folded) -> Flight:
-        commit = asyncio.create_task(self.writer.write(folded.overlay.records, folded.side))
+        write = self.writer.write(folded.overlay.records, folded.side, after=self.changelog_end)
+        commit = asyncio.create_task(write)
         commit.add_done_callback(lambda _: self._wake.set())
         return Flight(folded, monotonic(), commit)
 
@@ -292,6 +302,7 @@ class Owner:
         counters.checkpoint("committed", monotonic() - flight.started)
         counters.events.update(overlay.results)
         counters.notes.update(overlay.notes)
+        counters.outcomes.update(overlay.outcomes)
         for (source, _, result), count in overlay.results.items():
             if result == "rerouted":
                 counters.rerouted[source] += count

@@ -49,12 +49,11 @@ class Publisher:
                 left = self._shards.remaining.get(partition, 0)
                 shards.append(ShardSnapshot(partition, state, restore_remaining=left))
                 continue
-            view = owner.shard.view(now)
             of_shard = self._sources(owner, time)
             sources += of_shard
-            shards.append(
-                ShardSnapshot(partition, state, view, frontier(of_shard), checkpoint_time=owner.checkpoint_time)
-            )
+            known = frontier(of_shard)
+            view = owner.shard.view(now, known)
+            shards.append(ShardSnapshot(partition, state, view, known, checkpoint_time=owner.checkpoint_time))
             for name, seen in view.upstream.items():
                 upstream[name] = max(seen, upstream.get(name, seen))
         counters = self._counters
@@ -68,6 +67,7 @@ class Publisher:
             events=dict(counters.events),
             dead_letters=dict(counters.dead_letters),
             notes=dict(counters.notes),
+            outcomes=dict(counters.outcomes),
             rerouted=dict(counters.rerouted),
             source_lost_records=dict(counters.source_lost_records),
             checkpoints=dict(counters.checkpoints),

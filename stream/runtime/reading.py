@@ -46,10 +46,10 @@ class Reading:
         """Return the newest known end of a source partition's log."""
         return self._consumer.thread.log_end(TP(topic, partition))
 
-    def is_end(self, topic: str, partition: int, position: int) -> bool:
-        """Tell whether *position* is at or past the newest known end of the log."""
+    def read_to_end(self, topic: str, partition: int, position: int) -> int | None:
+        """Return when (microseconds UTC) the log was seen to end at or before *position*, None if it goes on."""
         end = self.log_end(topic, partition)
-        return end is not None and position >= end.offset
+        return end.seen_at if end is not None and position >= end.offset else None
 
     def has_more(self, tp: TP, position: int) -> bool:
         """Tell whether committed messages are known beyond *position*; an open transaction hides what follows."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from zlib import crc32
 
+import orjson
 from aiokafka import ConsumerRecord
 
 from stream import __version__
@@ -89,6 +90,11 @@ class Intake:
             if isinstance(record.item, ReRouted)
         ]
         return moved + [self._dead_letter(raws[index], reason, now) for index, reason in rejected]
+
+    def notices(self, told: Iterable[tuple[str, dict[str, Any]]]) -> list[OutRecord]:
+        """Return the records of what was told of the clocks: (customer, CloudEvent)."""
+        topic = self._settings.sla_events
+        return [OutRecord(topic, self._partition, key.encode(), orjson.dumps(event)) for key, event in told]
 
     def _rerouted(self, raw: Raw, place: int) -> OutRecord:
         headers = [*raw.headers, *origin_headers(_origin(raw))]

@@ -17,6 +17,7 @@ from stream.runtime.checkpoint import CheckpointWriter
 from stream.runtime.failure import WorkerFailure
 from stream.runtime.settings import RuntimeSettings
 from stream.runtime.sourcecheck import Checked, check_sources
+from stream.runtime.topics import plan
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ async def take_over(takeover: Takeover, partitions: Iterable[int], kept: Mapping
         await asyncio.gather(*(writer.start() for writer in writers.values()))
         _check(takeover)
         await reader.start()
+        await _check_topics(settings, reader)
         # 2. Only then the end, 3. and everything before it.
         taken = await _restore(takeover, reader, writers, kept)
         # 4. Does the state belong to these source topics? Seeking (5) and resuming (6) are the caller's.
@@ -96,6 +98,13 @@ def _shards(taken: Mapping[int, Taken]) -> dict[int, Shard]:
 
 async def _close(reader: AIOKafkaConsumer, writers: Iterable[CheckpointWriter]) -> None:
     await asyncio.gather(reader.stop(), *(writer.stop() for writer in writers), return_exceptions=True)
+
+
+async def _check_topics(settings: RuntimeSettings, reader: AIOKafkaConsumer) -> None:
+    """Raise WorkerFailure when a topic was deleted: aiokafka would look for its partitions for ever."""
+    missing = {topic.name for topic in plan(settings)} - await reader.topics()
+    if missing:
+        raise WorkerFailure(f"missing topics: {', '.join(sorted(missing))}; see deskpulse topics")
 
 
 def _check(takeover: Takeover) -> None:

@@ -65,6 +65,11 @@ class RuntimeSettings:
         return f"{self.topic(source)}.dlq"
 
     @property
+    def sla_events(self) -> str:
+        """The topic that tells of clocks: warnings, breaches, outcomes and what is taken back."""
+        return f"{self.app_id}-sla-events"
+
+    @property
     def changelog(self) -> str:
         """The compacted topic that holds all state, one partition per shard."""
         return f"{self.app_id}-shard-changelog"

@@ -117,8 +117,8 @@ class Shards:
             if held != wanted:
                 missing = ", ".join(sorted(wanted - held))
                 raise WorkerFailure(
-                    f"partition {partition} was assigned without {missing}: workers of group {self._settings.app_id} "
-                    "subscribe to different topics or use another assignor; run one version and configuration"
+                    f"partition {partition} was assigned without {missing}: the topic was deleted, or workers of group "
+                    f"{self._settings.app_id} subscribe to different topics or use another assignor"
                 )
         return frozenset(topics)
 

@@ -7,13 +7,13 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 
 from stream.domain.shard import Shard
 from stream.metrics.model import Health, WorkerSnapshot
-from stream.runtime.app import App, check_assignor, create_app
+from stream.runtime.app import App, check_assignor, create_app, peer_urls
 from stream.runtime.clock import make_clock
 from stream.runtime.context import Context
 from stream.runtime.counters import Counters
@@ -43,6 +43,7 @@ class Parts:
     new_shard: Callable[[int], Shard] = Shard
     publish: Callable[[WorkerSnapshot], None] = lambda snapshot: None
     health: Health = field(default_factory=Health)
+    tell_peers: Callable[[Iterable[str]], None] = lambda urls: None
 
 
 class Worker:
@@ -114,6 +115,7 @@ class Worker:
                 starting.result()
                 check_assignor(app)
             app.consumer.thread.check_group()
+            self._parts.tell_peers(peer_urls(app))
             progress.look(self.shards.behind(), monotonic())
 
     async def _stop_app(self, app: App) -> None:

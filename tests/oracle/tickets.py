@@ -146,6 +146,7 @@ class Walk:
         self.count_first("tickets_reopened", event)
         if self.resolved_by_bot and not self.replied:
             self.response_start_us = event.time_us
+        self.resolved_by_bot = False
 
     def finish(self) -> list[Contribution]:
         """The contributions so far and those that only the whole ledger decides."""

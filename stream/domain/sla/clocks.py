@@ -20,6 +20,7 @@ class Clocks:
     def __init__(self, books: Mapping[Kind, Book], emit: Emit, ended: Ends) -> None:
         self._books = books
         self._tickets, self._bookings = books["ticket"], books["booking"]
+        self._edited = bool(self._tickets.edits)  # most configurations never are, and all events come by here
         self._engine = Engine(self._tickets, emit, ended)
         self._quotes = QuoteEngine(self._bookings, emit, ended)
 
@@ -29,12 +30,16 @@ class Clocks:
 
     def is_ahead(self, kind: str, state: Any, at: int) -> bool:
         """Whether an edited configuration was applied that did not hold yet at *at*, so an event needs a refold."""
+        if not self._edited:
+            return False
         if kind == "ticket":
             return engine.ahead(state.sla, at, self._tickets)
         return kind == "booking" and engine.ahead(state.sla, at, self._bookings)
 
     def before(self, kind: str, state: Any, at: int) -> None:
         """Apply the configurations in force at *at*; to be called before the entity's own fold takes an event."""
+        if not self._edited:
+            return
         if kind == "ticket":
             self.reconfigure(kind, state, self._tickets.number(at))
         elif kind == "booking":

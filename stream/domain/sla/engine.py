@@ -40,6 +40,7 @@ _MERGED = BY_NAME["ticket.merged"].code
 _DELETED = BY_NAME["ticket.deleted"].code
 
 _LABELLING = frozenset({_UPDATED, _ASSIGNED, _ESCALATED, _HANDED_OFF})
+_MOVING = frozenset({_ASSIGNED, _ESCALATED})  # from team to team and nothing else
 _ENDING = frozenset({_ABANDONED, _MERGED, _DELETED})
 _LEFT, _GONE = STATUS_CODES[ABANDONED], STATUS_CODES[DELETED]
 
@@ -63,8 +64,8 @@ class Engine:
         if sla.began is None:
             self._before_runs(sla, ticket, code, at, data)
             return
-        if sla.status == _GONE:
-            return
+        if sla.status == _GONE or (code in _MOVING and ticket.team == sla.team):
+            return  # an assignment to a person, mostly
         rules = self._book.rules[sla.config]
         step = Step(sla, at, rules.plans[sla.policy], self._emit, self._ended)
         if code == _MESSAGE:
@@ -182,11 +183,9 @@ def _wait(sla: SlaState, code: int, at: int, step: Step) -> None:
 
 
 def _relabel(sla: SlaState, ticket: TicketState, update: Any, rules: Rules, step: Step) -> None:
-    """Switch to the labels after an event; *update* is its data if it may have changed any, else only the team may."""
+    """Switch to the labels after an event; *update* is its data if it may have changed more than the team."""
     if update is not None:
         _keep_traits(sla, update)
-    elif ticket.team == sla.team:
-        return  # an assignment to a person, mostly
     plan = rules.plan_for(_labels(sla, ticket))
     if plan.name != sla.policy or ticket.priority != sla.priority or ticket.team != sla.team:
         step.switch(plan, ticket.priority, ticket.team)

@@ -7,12 +7,13 @@ is a hash of what is told, so a replay tells nothing new.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream.domain.sla.policy import Kind
 from stream.domain.sla.runs import CLOCKS, MET, MISSED, Ended, Run, SlaState
@@ -20,17 +21,22 @@ from stream.events.values import EPOCH
 
 WARNING, BREACHED, RETRACTED = "warning", "breached", "retracted"
 
+_TOLD = (MET, MISSED)  # cancelled runs, and those that a bot ended, have no outcome to tell of
+_NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
+
 
 class Notice(Struct, frozen=True, gc=False):
     """One thing to tell of a run: a warning, a breach, its outcome (met, missed), or that one of these was wrong.
 
-    ``at`` is the instant of what is told, microseconds UTC; ``of`` is the kind that a retraction takes back.
+    ``at`` is the instant of what is told, microseconds UTC; ``of`` is the kind that a retraction takes back. Policy and
+    priority are those under which the run counts.
     """
 
     kind: str
     clock: int
     n: int
     policy: str
+    priority: str
     start: int
     at: int
     deadline: int | None
@@ -64,13 +70,17 @@ def standing(state: SlaState, fired: int) -> Standing:
     breaches: Told = {}
     warnings = {}
     for run in state.runs:
-        if run.deadline is None or run.silent:
+        deadline = run.deadline
+        if deadline is None:
             continue
-        if run.deadline <= fired:
-            breaches[run.clock, run.n] = _of_run(state, run, BREACHED, run.deadline)
-        else:
-            given = (_of_run(state, run, WARNING, at) for at in run.warnings if at <= fired)
-            warnings.update({notice.name: notice for notice in given})
+        if deadline <= fired:
+            if not run.silent:
+                breaches[run.clock, run.n] = _of_run(state, run, BREACHED, deadline)
+        elif run.warnings and run.warnings[0] <= fired:
+            for at in run.warnings:
+                if at <= fired:
+                    notice = _of_run(state, run, WARNING, at)
+                    warnings[notice.name] = notice
     return Standing(breaches, warnings) if breaches or warnings else NOTHING_TOLD
 
 
@@ -80,36 +90,40 @@ def news(before: Standing, after: Standing, ended: Mapping[Ended, int]) -> Itera
     *ended* holds how often each run was found to have ended so, or with a minus to have not. Retractions come before
     what takes their place.
     """
-    was = before.breaches | _outcomes(run for run, count in ended.items() if count < 0)
-    now = after.breaches | _outcomes(run for run, count in ended.items() if count > 0)
-    yield from (notice for name, notice in after.warnings.items() if name not in before.warnings)
+    was, now = dict(before.breaches), dict(after.breaches)
+    for end, count in ended.items():
+        if count and end.outcome in _TOLD and not end.silent:
+            (was if count < 0 else now)[end.clock, end.n] = _of_end(end)
+    for name, notice in after.warnings.items():
+        if name not in before.warnings:
+            yield notice
+    if not was:
+        yield from (now[run] for run in sorted(now))
+        return
     for run in sorted(was.keys() | now.keys()):
         old, new = was.get(run), now.get(run)
         if old is not None and new is not None and old.name == new.name:
             continue
-        if old is not None and not (new is not None and _follows(old, new)):
-            yield Notice(RETRACTED, old.clock, old.n, old.policy, old.start, old.at, old.deadline, old.kind)
+        if old is not None and not follows(old, new):
+            yield replace(old, kind=RETRACTED, of=old.kind)
         if new is not None:
             yield new
 
 
-def _outcomes(ended: Iterable[Ended]) -> Told:
-    """Return the outcomes told of; cancelled runs and those that a bot ended have none."""
-    return {
-        (run.clock, run.n): Notice(run.outcome, run.clock, run.n, run.policy, run.start, run.end, run.deadline)
-        for run in ended
-        if run.outcome in (MET, MISSED) and not run.silent
-    }
-
-
-def _follows(old: Notice, new: Notice) -> bool:
+def follows(old: Notice | None, new: Notice | None) -> bool:
     """Whether a breach went on as it had to: the run ended, missed by the same deadline."""
+    if old is None or new is None:
+        return False
     return old.kind == BREACHED and new.kind == MISSED and old.deadline == new.deadline
 
 
+def _of_end(run: Ended) -> Notice:
+    return Notice(run.outcome, run.clock, run.n, run.policy, run.priority, run.start, run.end, run.deadline)
+
+
 def _of_run(state: SlaState, run: Run, kind: str, at: int) -> Notice:
-    policy = run.labels[1] if run.labels else state.policy
-    return Notice(kind, run.clock, run.n, policy, run.start, at, run.deadline)
+    _, policy, priority, _ = run.labels or ("", state.policy, state.priority, "")
+    return Notice(kind, run.clock, run.n, policy, priority, run.start, at, run.deadline)
 
 
 def cloud_event(notice: Notice, kind: Kind, subject: str, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -140,4 +154,4 @@ def cloud_event(notice: Notice, kind: Kind, subject: str, labels: Mapping[str, s
 
 def _moment(at: int) -> str:
     """Return an instant (microseconds UTC) as RFC 3339."""
-    return (EPOCH + timedelta(microseconds=at)).isoformat().replace("+00:00", "Z")
+    return (_NAIVE_EPOCH + timedelta(microseconds=at)).isoformat() + "Z"

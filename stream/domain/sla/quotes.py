@@ -31,7 +31,7 @@ class QuoteEngine:
     def advance(self, sla: SlaState, code: int, at: int, data: Any) -> None:
         """Let the next event in ledger order do its work on the run."""
         if sla.began is None:
-            if code in _ANSWERING:
+            if code in _ANSWERING or code in _ENDING:
                 sla.replied = True  # an enquiry stamped later waits for nothing
             elif code == _ENQUIRED and not sla.replied:
                 self._enquired(sla, at, data)

@@ -199,7 +199,7 @@ class Step:
                 deadline=run.deadline,
                 silent=run.silent,
                 no_reply=no_reply,
-                priority=self._sla.priority,
+                priority=run.labels[2] if run.labels else self._sla.priority,
                 team=self._sla.team,
             ),
             1,

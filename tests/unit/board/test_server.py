@@ -40,7 +40,8 @@ def test_kpis_are_figures_with_their_parts_and_null_where_there_is_no_value(work
     assert hour["nps"] == {"value": 100.0, "promoters": 1, "passives": 0, "detractors": 0}
     assert hour["revenue"] == {"EUR": 9.5}
     assert hour["csat"] == {"value": None, "numerator": 0, "denominator": 0}
-    assert answer["live"]["kpis"] == {"tickets_active": 2}
+    late_or_soon = {"sla_breached_open": 0, "sla_due_soon_15m": 0, "sla_due_soon_1h": 0}
+    assert answer["live"]["kpis"] == {"tickets_active": 2} | late_or_soon
     assert answer["live"]["by"]["channel"]["chat"] == {"tickets_active": 1}
     assert answer["windows"]["1h"]["by"]["channel"]["email"]["tickets_created"] == 1
     assert answer["windows"]["5m"]["by"] == {}

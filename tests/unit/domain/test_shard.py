@@ -22,7 +22,15 @@ def review(minute, subject="R", **data):
 
 def state(shard):
     return deepcopy(
-        (shard.store, sorted(shard.buckets), shard.meta, shard.windows.sums, shard.expiry.steps, shard.waiting, shard.grid)
+        (
+            shard.store,
+            sorted(shard.buckets),
+            shard.meta,
+            shard.windows.sums,
+            shard.expiry.steps,
+            shard.waiting,
+            shard.grid,
+        )
     )
 
 

@@ -10,6 +10,7 @@ import orjson
 
 from stream.domain.overlay import Record
 from stream.domain.shard import Shard
+from stream.domain.sla.terms import Terms
 from stream.events.values import EPOCH, MICRO
 from stream.ingest.decode import decode
 from stream.metrics.model import ShardSnapshot, WorkerSnapshot
@@ -40,9 +41,9 @@ def records(events: Iterable[tuple[str, bytes]]) -> Iterator[Record]:
         yield Record(source=topic, offset=offset, timestamp=NOW, crc=0, item=item)
 
 
-def shard_of(events: Iterable[tuple[str, bytes]], partition: int = 0) -> Shard:
+def shard_of(events: Iterable[tuple[str, bytes]], partition: int = 0, agreed: Terms | None = None) -> Shard:
     """Return a recovered shard that has folded *events*, every one of which must be accepted."""
-    shard = Shard(partition)
+    shard = Shard(partition, agreed=agreed)
     shard.restored(NOW)
     overlay = shard.fold(list(records(events)), NOW)
     assert not overlay.rejected, overlay.rejected[:3]
@@ -50,13 +51,13 @@ def shard_of(events: Iterable[tuple[str, bytes]], partition: int = 0) -> Shard:
     return shard
 
 
-def snapshot_of(*shards: Shard, now: int = NOW, **more: Any) -> WorkerSnapshot:
+def snapshot_of(*shards: Shard, now: int = NOW, frontier: int | None = None, **more: Any) -> WorkerSnapshot:
     """Return the snapshot of a worker that owns *shards* and has recovered them."""
     return WorkerSnapshot(
         time=now,
         now=now,
         joined=True,
-        shards=tuple(ShardSnapshot(shard.partition, "ready", shard.view(now)) for shard in shards),
+        shards=tuple(ShardSnapshot(shard.partition, "ready", shard.view(now, frontier)) for shard in shards),
         topic_partitions=more.pop("topic_partitions", dict.fromkeys(("tickets", "bookings", "reviews"), len(shards))),
         **more,
     )

@@ -13,6 +13,8 @@ from msgspec.structs import replace
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from stream.config import Config
+from stream.config.sla import terms
 from stream.events.values import DAY_US
 from stream.metrics import samples
 from stream.metrics.collector import ScrapePage
@@ -67,6 +69,7 @@ def test_every_line_of_a_small_page_is_as_computed_by_hand() -> None:
     expected: Series = {
         "deskpulse_snapshot_timestamp_seconds": 1.76e9,
         "deskpulse_window_end_timestamp_seconds": 1.76e9,
+        "deskpulse_paging_enabled": 1,
         'deskpulse_stream_recovery_state{partition="0",state="ready"}': 1,
         'deskpulse_stream_entities{partition="0"}': page['deskpulse_stream_entities{partition="0"}'],
     }
@@ -119,10 +122,46 @@ def in_window(window: str, *, split: bool) -> Series:
     return found
 
 
+def promised() -> list[tuple[str, bytes]]:
+    """Return tickets that wait for an answer: one due 10 minutes ago, one 2 minutes ago, one in 10 minutes.
+
+    The default preset promises an answer to an urgent ticket in 30 minutes, and its solution in two hours.
+    """
+    waited = {"S1": 40, "S2": 32, "S3": 20}
+    labels = {"channel": "chat", "priority": "urgent", "category": "incident", "team": "blue"}
+    return [event("ticket.created", name, at * MINUTE, **labels) for name, at in waited.items()]
+
+
+def test_open_promises_are_told_by_clock_policy_and_team() -> None:
+    text = page_of(snapshot_of(shard_of(promised(), agreed=terms(Config())), frontier=NOW - 5 * MINUTE))
+    page = {name: value for name, value in series_of(text).items() if "sla_" in name or "unanswered" in name}
+
+    def at(name: str, clock: str, more: str = "") -> str:
+        return f'{name}{{clock="{clock}",partition="0",policy="urgent-24x7",team="blue"{more}}}'
+
+    due, first = "deskpulse_tickets_sla_due", "deskpulse_ticket_sla_next_deadline_timestamp_seconds"
+    expected = {
+        at("deskpulse_tickets_sla_breached_open", "first_response"): 1,
+        at("deskpulse_tickets_sla_unconfirmed", "first_response"): 1,
+        at(due, "first_response", ',within="15m"'): 1,
+        at(due, "first_response", ',within="1h"'): 1,
+        at(first, "first_response"): 1.76e9 - 2 * 60,
+        at(first, "resolution"): 1.76e9 + 80 * 60,
+        'deskpulse_ticket_oldest_unanswered_timestamp_seconds{partition="0",team="blue"}': 1.76e9 - 40 * 60,
+        'deskpulse_sla_breached_open{partition="0"}': 2,
+        'deskpulse_sla_due_soon_15m{partition="0"}': 1,
+        'deskpulse_sla_due_soon_1h{partition="0"}': 1,
+    }
+    assert {name: value for name, value in page.items() if name in expected} == expected
+    assert {name for name in page if "tickets_sla" in name or "ticket_sla" in name} <= set(expected)
+
+
 def full_snapshot() -> WorkerSnapshot:
     """A snapshot in which every family of the table has a sample."""
     snapshot = snapshot_of(
-        shard_of(small_day()),
+        shard_of([*small_day(), *promised()], agreed=terms(Config())),
+        frontier=NOW - 5 * MINUTE,
+        outcomes={("resolution", "low-24x7", "low", "met"): 1},
         sources=(SourceSnapshot("tickets", 0, 3, NOW, 0, 0.0),),
         events={("tickets", "ticket.created", "applied"): 1},
         checkpoints={"committed": 2},

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from stream.domain import ledger
+from stream.domain.sla.deadlines import due_of
 from stream.domain.sla.quotes import QuoteEngine
 from stream.domain.sla.rules import Book
 from stream.domain.sla.runs import SlaState
@@ -51,14 +52,25 @@ def test_a_cancelled_enquiry_is_out_of_attainment():
     assert (ended, emitted) == ([("cancelled", False)], {})
 
 
-def test_without_an_answer_it_is_missed_at_the_deadline():
-    assert fold(ENQUIRED)[2] == {("sla_missed", at(60), ("quote_response", "quotes", "none", "none")): 1}
+def test_without_an_answer_it_falls_due_at_the_deadline():
+    sla, _, emitted = fold(ENQUIRED)
+    assert due_of(sla).deadlines == ((("quote_response", "quotes", "none", "none", "none"), at(60)),)
+    assert emitted == {}
+
+
+def test_a_late_answer_is_missed_at_the_deadline():
+    assert fold(ENQUIRED, quoted(90))[2] == {("sla_missed", at(60), ("quote_response", "quotes", "none", "none")): 1}
 
 
 def test_a_booking_without_enquiry_or_policy_has_no_run():
     assert fold(booked(0))[0].runs == []
     assert fold(event("booking.enquired", 0, "B", channel="phone"))[0].runs == []
     assert fold(quoted(-1), ENQUIRED)[0].runs == []
+
+
+@pytest.mark.parametrize(("verb", "data"), [("deleted", {"reason": "other"}), ("cancelled", {"by": "business"})])
+def test_an_enquiry_stamped_after_the_end_of_its_booking_waits_for_nothing(verb, data):
+    assert fold(event(f"booking.{verb}", -1, "B", **data), ENQUIRED)[0].runs == []
 
 
 def test_an_edited_target_moves_an_open_run():
