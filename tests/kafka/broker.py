@@ -4,7 +4,9 @@ All calls block; inside a running event loop use `asyncio.to_thread`.
 """
 
 import asyncio
+import os
 import random
+import signal
 import socket
 import subprocess
 import time
@@ -57,11 +59,15 @@ SERVER_SETTINGS = {
 
 
 class KafkaBroker:
-    """One node. `start` returns when the cluster lists it; `bootstrap_servers` stays the same over restarts."""
+    """One node. `start` returns when the cluster lists it; `bootstrap_servers` stays the same over restarts.
+
+    It also listens on `proxied_port` and tells clients that come there to come to `proxy_port`, where nobody listens
+    unless a test puts a proxy in between.
+    """
 
     def __init__(self, install: KafkaInstall, node_id: int, folder: Path) -> None:
         self.node_id = node_id
-        self.port, self.controller_port = free_ports(2)
+        self.port, self.controller_port, self.proxied_port, self.proxy_port = free_ports(4)
         self._install = install
         self._folder = folder
         self._process: GuardedProcess | None = None
@@ -129,6 +135,13 @@ class KafkaBroker:
             self._process.kill()
             self._process = None
 
+    def freeze(self) -> None:
+        """Halts the process by SIGSTOP: it holds its connections and answers nothing until `thaw`."""
+        os.killpg(self.process_group, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.killpg(self.process_group, signal.SIGCONT)
+
     def restart(self) -> None:
         """Stops the broker if it still runs, then starts it on the same data and port."""
         self.stop()
@@ -143,8 +156,10 @@ class KafkaBroker:
             "process.roles": "broker,controller",
             "node.id": str(self.node_id),
             "controller.quorum.voters": voters,
-            "listeners": f"PLAINTEXT://{HOST}:{self.port},CONTROLLER://{HOST}:{self.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port}",
+            "listeners": f"PLAINTEXT://{HOST}:{self.port},PROXIED://{HOST}:{self.proxied_port},"
+            f"CONTROLLER://{HOST}:{self.controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{HOST}:{self.port},PROXIED://{HOST}:{self.proxy_port}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": str(self._folder / "data"),

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 
 from stream.bootstrap import node
-from stream.config import Config, Web
+from stream.config.tables import Config, Web
 from stream.runtime.settings import RuntimeSettings
 from stream.runtime.worker import run_worker
 

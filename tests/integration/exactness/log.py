@@ -146,9 +146,17 @@ class Publication:
         self._stopping = True
         await self._sending
 
+    async def cancel(self) -> None:
+        """Send nothing more, whatever state it is in."""
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.wait({self._sending})
+
     async def _send(self) -> None:
         settings = self._deployment.settings
-        producer = AIOKafkaProducer(bootstrap_servers=settings.bootstrap_servers, linger_ms=5, max_request_size=8 << 20)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=settings.bootstrap_servers, linger_ms=5, max_request_size=8 << 20, enable_idempotence=True
+        )
         await producer.start()
         try:
             while self.sent < len(self._log) and not self._stopping:

@@ -63,13 +63,17 @@ def test_what_two_agents_deliver_during_a_checkpoint_is_folded_and_committed_tog
             both_wait.set()
 
     async def held_write(
-        self: CheckpointWriter, changes: Iterable[tuple[bytes, bytes | None]], side: Iterable[OutRecord] = ()
+        self: CheckpointWriter,
+        changes: Iterable[tuple[bytes, bytes | None]],
+        side: Iterable[OutRecord] = (),
+        *,
+        after: int = 0,
     ) -> int:
         changes = list(changes)
         commits.append({key[:2] for key, _ in changes})
         if len(commits) == 1:
             await both_wait.wait()
-        return await write(self, changes, side)
+        return await write(self, changes, side, after=after)
 
     monkeypatch.setattr(Owner, "submit", noted_submit)
     monkeypatch.setattr(CheckpointWriter, "write", held_write)

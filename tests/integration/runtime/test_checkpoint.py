@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from aiokafka.producer import sender
@@ -11,6 +12,8 @@ from stream.runtime.checkpoint import MARKERS_PAUSE_S, CheckpointWriter, OutReco
 from stream.runtime.failure import WorkerFailure
 from stream.runtime.settings import RuntimeSettings
 from tests.integration.runtime.harness import Deployment, create_topic, created, delete_topic, event, lag
+from tests.kafka.broker import KafkaCluster
+from tests.kafka.proxy import Proxy
 
 
 def test_the_pause_between_transactions_that_a_writer_shortens_is_one_that_aiokafka_makes(
@@ -100,9 +103,74 @@ def test_a_worker_that_cannot_write_its_dead_letters_stops_rather_than_drops(
                 await deployment.produce([created("T-1", "C-1"), bad])
                 await deployment.until_stopped()
 
-        with pytest.raises(WorkerFailure, match="checkpoint cannot be written"):
+        gone = deployment.settings.dead_letter_topic("tickets")
+        with pytest.raises(WorkerFailure, match=f"missing topics: {gone}; see deskpulse topics"):
             await lose_the_dead_letters()
         # Ticks may have written their offsets.
         assert {place[1] for place in await deployment.state()} <= {b"o"}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.only_kafka("asking the embedded broker for a missing topic creates it")
+def test_a_worker_whose_changelog_was_deleted_ends_and_names_it(deployment: Deployment) -> None:
+    """aiokafka would look for its end for ever."""
+
+    async def scenario() -> None:
+        settings = deployment.settings
+        await deployment.create_topics()
+
+        async def lose_the_changelog() -> None:
+            async with deployment.worker():
+                await deployment.until(lambda snapshot: lag(snapshot) == 0)
+                await delete_topic(settings, settings.changelog)
+                await deployment.produce([created("T-1", "C-1")])
+                await deployment.until_stopped()
+
+        with pytest.raises(WorkerFailure, match=f"missing topics: {settings.changelog}; see deskpulse topics"):
+            await lose_the_changelog()
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_committed_to_a_changelog_that_was_made_anew_under_its_owner(deployment: Deployment) -> None:
+    """A checkpoint holds changes only: alone in a new log it would pass for the whole state."""
+
+    async def scenario() -> None:
+        settings = deployment.settings
+        await deployment.create_topics()
+        writer = CheckpointWriter(settings, 0)
+        await writer.start()
+        end = await writer.write([(b"a", b"1"), (b"b", b"1")])
+        await delete_topic(settings, settings.changelog)
+        await deployment.create_topics()
+        with pytest.raises((WorkerFailure, UnknownOutcome)) as raised:
+            await writer.write([(b"a", b"2")], after=end)
+        await writer.stop()
+        assert raised.type is UnknownOutcome or "deleted and made anew" in str(raised.value)
+        heir = CheckpointWriter(settings, 0)  # aborts what is open
+        await heir.start()
+        await heir.stop()
+        assert await deployment.read(settings.changelog) == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.only_kafka("the proxy needs a listener of its own")
+def test_a_broker_that_is_silent_is_not_taken_for_one_without_the_topic(
+    deployment: Deployment, kafka: KafkaCluster
+) -> None:
+    """A writer that has written nothing yet asks for the topic first, and is told nothing at all."""
+
+    async def scenario() -> None:
+        await deployment.create_topics()
+        async with Proxy(kafka.brokers[0]) as proxy:
+            writer = CheckpointWriter(replace(deployment.settings, bootstrap_servers=proxy.servers), 0)
+            await writer.start()
+            proxy.cut()
+            with pytest.raises(UnknownOutcome):
+                await writer.write([(b"a", b"1")])
+            proxy.mend()
+            await writer.stop()
 
     asyncio.run(scenario())

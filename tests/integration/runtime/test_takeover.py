@@ -140,14 +140,18 @@ def test_a_checkpoint_of_unknown_outcome_is_neither_lost_nor_counted_twice(
     calls = 0
 
     async def write_without_answer(
-        self: CheckpointWriter, changes: Iterable[tuple[bytes, bytes | None]], side: Iterable[OutRecord] = ()
+        self: CheckpointWriter,
+        changes: Iterable[tuple[bytes, bytes | None]],
+        side: Iterable[OutRecord] = (),
+        *,
+        after: int = 0,
     ) -> int:
         nonlocal calls
         calls += 1
         if calls != 3:
-            return await write(self, changes, side)
+            return await write(self, changes, side, after=after)
         if took_effect:
-            await write(self, changes, side)
+            await write(self, changes, side, after=after)
         raise UnknownOutcome("the answer was lost")
 
     monkeypatch.setattr(CheckpointWriter, "write", write_without_answer)
