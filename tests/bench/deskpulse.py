@@ -10,13 +10,16 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from stream.bootstrap import node
-from stream.config import Config, Ingest, Kafka, Web
-from stream.domain.overlay import Overlay, Record
+from stream.config import Config
+from stream.domain.folding import Folding
+from stream.domain.overlay import Record
 from stream.domain.shard import Shard
 from stream.metrics.model import WorkerSnapshot
 from stream.runtime.worker import run_worker
@@ -40,14 +43,13 @@ class Gauge:
 
     def watch(self, shard: Shard) -> Shard:
         """See the shard's folds and what it is restored from. Snapshots would tell it a checkpoint too late."""
-        fold, restore = shard.fold, shard.restore
+        begin, restore = shard.begin, shard.restore
 
-        def begin_and_fold(batch: Sequence[Record], *rest: Any) -> Overlay:
-            if batch and not self._begun:
-                self._begun = True
-                self._meter.start()
-                tell(begun=time.time())
-            return fold(batch, *rest)
+        def watch_and_begin(*given: Any) -> Folding:
+            folding = begin(*given)
+            if not self._begun:
+                folding.steps = self._first_steps(folding)  # type: ignore[assignment, method-assign]
+            return folding
 
         def count_and_restore(records: Iterable[Entry]) -> None:
             if not self._restored:
@@ -56,15 +58,28 @@ class Gauge:
             self._restored[shard.partition] += len(entries)
             restore(entries)
 
-        shard.fold = begin_and_fold  # type: ignore[assignment, method-assign]
+        shard.begin = watch_and_begin  # type: ignore[assignment, method-assign]
         shard.restore = count_and_restore  # type: ignore[method-assign]
         return shard
+
+    def _first_steps(self, folding: Folding) -> Callable[[Sequence[Record], int], None]:
+        steps = folding.steps
+
+        def measure_and_steps(records: Sequence[Record], first: int) -> None:
+            if not self._begun:
+                self._begun = True
+                self._meter.start()
+                tell(begun=time.time(), cpu=time.process_time())
+            steps(records, first)
+
+        return measure_and_steps
 
     def see(self, snapshot: WorkerSnapshot) -> None:
         self._loop_lag = max(self._loop_lag, snapshot.loop_lag)
         self._see_shards(snapshot)
-        applied = sum(snapshot.events.values())
-        if self._targets and applied >= self._targets[0]:
+        # By offsets, not by the counters: those miss a checkpoint whose outcome only the log could tell.
+        applied = sum(max(0, source.applied_offset) for source in snapshot.sources if source.topic == "tickets")
+        if self._begun and self._targets and applied >= self._targets[0]:
             self._meter.stop()
             before = self._targets.pop(0)
             checkpoints = snapshot.checkpoints.get("committed", 0)
@@ -83,14 +98,25 @@ class Gauge:
         tell(ready=ready, restored=restored, restoring=figures, at=time.time(), url=self._url, pid=os.getpid())
 
 
+def config_of(given: Task) -> Config:
+    """The defaults, but for where Kafka is, whose time it is and a free port."""
+    usual = Config()
+    return structs.replace(
+        usual,
+        kafka=structs.replace(
+            usual.kafka,
+            bootstrap_servers=given.servers,
+            app_id=given.app_id,
+            topic_prefix=given.topic_prefix,
+        ),
+        ingest=structs.replace(usual.ingest, clock="events"),
+        web=structs.replace(usual.web, port=0),
+    )
+
+
 def main() -> int:
     given = task()
-    config = Config(
-        kafka=Kafka(bootstrap_servers=given.servers, app_id=given.app_id, topic_prefix=given.topic_prefix),
-        ingest=Ingest(clock="events"),
-        web=Web(port=0),
-    )
-    with node(config) as made:
+    with node(config_of(given)) as made:
         gauge = Gauge(given, made.url)
 
         def publish(snapshot: WorkerSnapshot) -> None:

@@ -1,7 +1,8 @@
 """The reference job: which events there are, and what must come out, worked out in plain Python.
 
 Tickets of five events each (created, assigned, agent message, customer message, resolved; one ticket in ten is answered
-once more instead of resolved, so that some stay active), in event-time order, spread over six hours.
+once more instead of resolved, so that some stay active), in event-time order, spread over six hours. One event in a
+hundred comes twice.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def records(events: int, seed: int = 7) -> list[Sent]:
     random = Random(seed)
     tickets = -(-events // EVENTS_PER_TICKET)
     sent = [record for number in range(tickets) for record in _ticket(random, number)]
+    sent += random.sample(sent, len(sent) // 100)  # redelivered
     sent.sort(key=lambda record: record.timestamp_ms)
     return sent[:events]
 
@@ -71,14 +73,14 @@ def _ticket(random: Random, number: int) -> Iterator[Sent]:
     for step, (type_, data) in enumerate(life):
         envelope = {
             "specversion": "1.0", "id": f"{subject}-{step}-{random.getrandbits(48):012x}", "source": "/helpdesk/acme",
-            "type": type_, "subject": subject, "time": _rfc3339(at_ms), "partitionkey": customer,
+            "type": type_, "subject": subject, "time": rfc3339(at_ms), "partitionkey": customer,
             "datacontenttype": "application/json", "data": data,
         }  # fmt: skip
         yield Sent(customer.encode(), json.dumps(envelope).encode(), at_ms)
         at_ms += random.randrange(1_000, 3_600_000)
 
 
-def _rfc3339(at_ms: int) -> str:
+def rfc3339(at_ms: int) -> str:
     seconds, millis = divmod(at_ms, 1000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{millis:03d}Z"
 
@@ -102,13 +104,13 @@ def new_outcome() -> Outcome:
 
 def expected(log: Iterable[Sent]) -> Outcome:
     """What the job must give for *log*: brute force over all events of each ticket."""
-    tickets: dict[str, list[dict[str, Any]]] = {}
+    tickets: dict[str, dict[str, dict[str, Any]]] = {}
     for record in log:
         event = json.loads(record.value)
-        tickets.setdefault(event["subject"], []).append(event)
+        tickets.setdefault(event["subject"], {})[event["id"]] = event
     outcome = new_outcome()
     for events in tickets.values():
-        _add(outcome, events)
+        _add(outcome, list(events.values()))
     return outcome
 
 

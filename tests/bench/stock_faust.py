@@ -1,7 +1,7 @@
 """The reference job on stock Faust, as its documentation teaches it: records, an agent, two tables, default settings.
 
 The two tables hold the tickets and the counts per minute, channel and team; Faust writes every change of a table to the
-table's changelog topic.
+table's changelog topic. A process that finds changelogs first recovers its tables from them, and tells that too.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from bisect import bisect_left
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -97,6 +98,30 @@ def outcome(tickets: Any, buckets: Any) -> dict[str, list[Any]]:
     }
 
 
+def watch_recovery(tables: list[Any]) -> None:
+    """Tell what recovery reads, and how long it takes from its first batch on; its start and pauses do not count."""
+    meter, restored = Meter(), 0
+
+    def watched(apply_batch: Callable[[Iterable[Any]], None]) -> Callable[[Iterable[Any]], None]:
+        def count_and_apply(batch: Iterable[Any]) -> None:
+            nonlocal restored
+            if restored == 0:
+                meter.start()
+            events = list(batch)
+            restored += len(events)
+            apply_batch(events)
+            meter.stop()
+
+        return count_and_apply
+
+    for table in tables:
+        table.apply_changelog_batch = watched(table.apply_changelog_batch)
+
+    @tables[-1].on_recover
+    async def recovered() -> None:
+        tell(restored=restored, restoring=meter.figures())
+
+
 def main(folder: str) -> None:
     given = task()
     app = faust.App(
@@ -107,6 +132,7 @@ def main(folder: str) -> None:
     tickets = app.Table("tickets", value_type=Ticket)
     buckets = app.Table("buckets", value_type=Bucket)
     meter, seen = Meter(), 0
+    watch_recovery([tickets, buckets])
 
     async def finish() -> None:
         """The job is done when its changelog is written and its offsets are committed."""
