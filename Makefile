@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .venv/.ready ## make .venv with the locked packages
 
@@ -29,14 +29,25 @@ check: setup ## style, types and drift of generated files
 bench: setup ## measure the worker beside stock Faust, with a table at the end
 	$(BIN)/python -m tests.bench
 
+chaos: setup ## kill workers and brokers in every way and hold the numbers against an oracle (15 minutes)
+	$(BIN)/python -m tests.chaos --write
+
+soak: setup ## half an hour of steady load: is the worker's memory flat?
+	$(BIN)/python -m tests.chaos.soak
+
+e2e: setup ## break a whole deployment 20 times in every way, and count the pages (an hour and more)
+	$(BIN)/python -m tests.e2e
+
 lock: setup ## renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --upgrade --no-header \
 	  --no-emit-index-url --no-emit-find-links --output-file requirements.lock --quiet
+	$(BIN)/uv pip compile pyproject.toml --constraint requirements.lock --universal --generate-hashes --no-header \
+	  --no-emit-index-url --no-emit-find-links --output-file deploy/requirements.lock --quiet
 
 clean: ## remove what make made, the demo's data included
 	rm -rf .venv .deskpulse build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup run test check bench lock clean
+.PHONY: help setup run test check bench chaos soak e2e lock clean
 .DEFAULT_GOAL := help
