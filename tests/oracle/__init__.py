@@ -23,7 +23,8 @@ Tickets
  8. From closed, `new`, `pending`, `on_hold` and `resolved` change nothing; `open` is a reopen, also if never resolved.
  9. A customer message in a closed ticket changes no status, but starts a wait for the next response.
 10. The start of the first response is set by the latest of: created, hand-off, the first reopen after a bot's resolve
-    (a later one ends a close, which is nobody's answer). A reply before `created` in the ledger gives no sample, but it was the first reply.
+    (a later one ends a close, which is nobody's answer). A reply before `created` in the ledger gives no sample, but it
+    was the first reply.
 11. Closed time counts only after `created`. Any event after `abandoned` in the ledger makes the ticket active again.
 12. A contribution carries the labels as they are after its own event has been folded. Events before `created` count
     when it comes: a resolve before it is the first resolve, and its negative time gives no sample.
