@@ -56,7 +56,9 @@ def node(config: Config, stop_deadline: float = RuntimeSettings.stop_deadline) -
     settings = runtime_settings(config, server.url, stop_deadline)
     limits = Limits(config.retention.horizon_days * DAY_US, config.retention.summary_days * DAY_US)
     agreed = terms(config)
-    parts = Parts(lambda partition: Shard(partition, limits, agreed), latest.publish, health, board.peers.tell)
+    parts = Parts(
+        lambda partition: Shard(partition, limits, agreed), latest.publish, health, board.peers.tell, board.desk.open
+    )
     try:
         server.start()
         yield Node(settings, parts, latest, server.url)

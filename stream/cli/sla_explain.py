@@ -6,7 +6,6 @@ import argparse
 import io
 import sys
 from datetime import UTC
-from typing import Any
 
 import orjson
 from rich.console import Console
@@ -18,6 +17,7 @@ from stream.cli.options import add_config, configuration
 from stream.cli.report_formats import moment as written
 from stream.config.sla import policies
 from stream.domain.ledger import Entry, entry_of
+from stream.domain.overdue import described
 from stream.domain.sla.explain import CLOSED, COUNTED, PAUSED, Explained, explain
 from stream.domain.sla.rules import Book
 from stream.events.event import Event
@@ -67,38 +67,7 @@ def _read(files: list[str], ticket: str) -> tuple[list[Entry], int]:
 
 
 def _as_json(runs: list[Explained]) -> str:
-    out = [
-        {
-            "clock": run.clock,
-            "run": run.n,
-            "policy": run.policy,
-            "state": run.state,
-            "silent": run.silent,
-            "no_reply": run.no_reply,
-            "start": written(run.start, UTC),
-            "end": written(run.end, UTC),
-            "deadline": None if run.deadline is None else written(run.deadline, UTC),
-            "seconds": {"target": run.target / MICRO, **_totals(run), "carried": run.carried / MICRO},
-            "teams": {team: _totals(run, team) for team in _teams(run)},
-            "segments": [
-                {
-                    "start": written(part.start, UTC),
-                    "end": written(part.end, UTC),
-                    "kind": part.kind,
-                    "status": part.status,
-                    "team": part.team,
-                    "agent": part.agent,
-                }
-                for part in run.segments
-            ],
-        }
-        for run in runs
-    ]
-    return orjson.dumps(out, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
-
-
-def _totals(run: Explained, team: str | None = None) -> dict[str, Any]:
-    return {kind: run.total(kind, team) / MICRO for kind in (COUNTED, PAUSED, CLOSED)}
+    return orjson.dumps(described(runs), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
 def _teams(run: Explained) -> list[str]:

@@ -7,11 +7,12 @@ so that sums stay exact and a retraction undoes its contribution in any order.
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- arithmetic and printing without a zone are twice as fast
 DAY_US = 86_400_000_000
 MICRO = 1_000_000
 
@@ -41,6 +42,11 @@ def micros(moment: datetime) -> int:
     """Return *moment* (zone-aware) as exact microseconds since the epoch; float seconds would round far dates."""
     gap = moment - EPOCH
     return (gap.days * 86_400 + gap.seconds) * MICRO + gap.microseconds
+
+
+def rfc3339(at: int) -> str:
+    """Return an instant (microseconds since the epoch) as RFC 3339 in UTC."""
+    return (_NAIVE_EPOCH + timedelta(microseconds=at)).isoformat() + "Z"
 
 
 def parse_amount(value: object) -> int:

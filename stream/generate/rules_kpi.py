@@ -85,7 +85,7 @@ def _tickets(inputs: RuleInputs) -> Iterator[Alert]:
     yield Alert(
         name="DeskpulseOldestUnanswered",
         expr=allowed(
-            "time() - min by (team) (deskpulse_ticket_oldest_unanswered_timestamp_seconds > 0) "
+            "time() - min by (team) (deskpulse_ticket_oldest_unanswered_timestamp_seconds) "
             f"> {inputs.limit(inputs.unanswered_after)}"
         ),
         wait="5m",

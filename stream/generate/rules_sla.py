@@ -48,17 +48,19 @@ def _state(inputs: RuleInputs) -> Iterator[Recording]:
     )
     yield Recording(LATENESS, f"max(time() - {OWNER})")
     yield Recording("deskpulse:paging_enabled:held", f"max(last_over_time(deskpulse_paging_enabled[{hold}]))")
-    yield Recording(_BREACHED, _held("max", "deskpulse_tickets_sla_breached_open", hold))
-    yield Recording(_NEXT, f"{_held('min', 'deskpulse_ticket_sla_next_deadline_timestamp_seconds', hold)} > 0")
+    yield Recording(_BREACHED, _held("max", "deskpulse_tickets_sla_breached_open", _BREACHED))
+    yield Recording(_NEXT, _held("min", "deskpulse_ticket_sla_next_deadline_timestamp_seconds", _NEXT))
 
 
-def _held(aggregate: str, metric: str, hold: str) -> str:
-    """Return a gauge by partition as its owner shows it, or as it last did."""
+def _held(aggregate: str, metric: str, recording: str) -> str:
+    """Return a gauge by partition as its owner shows it; while nobody shows the partition, as recorded before.
+
+    It is no last_over_time(): where the count is 0 there is no series, and that would bring back a breach that had
+    ended before the worker was lost.
+    """
     return (
-        f"{aggregate} by (partition, {_RUN}) (\n"
-        f"  {metric} and on (instance, partition) {OWNER}\n"
-        f"  or (last_over_time({metric}[{hold}]) and on (instance, partition) {OWNER}\n"
-        f"      unless on (instance, partition) {FRONTIER})\n)"
+        f"{aggregate} by (partition, {_RUN}) ({metric} and on (instance, partition) {OWNER})\n"
+        f"or ({recording} and on (partition) {OWNER} unless on (partition) {FRONTIER})"
     )
 
 

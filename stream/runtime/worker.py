@@ -14,6 +14,7 @@ from time import monotonic
 from stream.domain.shard import Shard
 from stream.metrics.model import Health, WorkerSnapshot
 from stream.runtime.app import App, check_assignor, create_app, peer_urls
+from stream.runtime.asks import ShardAsks
 from stream.runtime.clock import make_clock
 from stream.runtime.context import Context
 from stream.runtime.counters import Counters
@@ -44,6 +45,7 @@ class Parts:
     publish: Callable[[WorkerSnapshot], None] = lambda snapshot: None
     health: Health = field(default_factory=Health)
     tell_peers: Callable[[Iterable[str]], None] = lambda urls: None
+    answer: Callable[[ShardAsks, asyncio.AbstractEventLoop], None] = lambda asks, loop: None
 
 
 class Worker:
@@ -72,6 +74,7 @@ class Worker:
             self._settings.app_id, self._settings.bootstrap_servers, partitions,
         )  # fmt: skip
         publishing = asyncio.create_task(publisher.run())
+        self._parts.answer(ShardAsks(self.shards, context), asyncio.get_running_loop())
         try:
             await self._run_app(app, publishing)
         finally:

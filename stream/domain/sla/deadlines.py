@@ -202,8 +202,15 @@ class Deadlines:
         return {group[-1]: at for group, at in self._waits.firsts().items()}
 
     def overdue(self, now: int) -> Iterator[bytes]:
-        """Yield the entities with a deadline at or before *now*; looks at all open ones."""
-        return (key for key, due in self._due.items() if any(at <= now for _, at in due.deadlines))
+        """Yield the entities with a deadline at or before *now*; looks at all that are open when it begins."""
+        for key, due in list(self._due.items()):
+            if any(at <= now for _, at in due.deadlines):
+                yield key
+
+    @property
+    def frontier(self) -> int:
+        """How far event time was known at the last `advance`, microseconds UTC."""
+        return self._frontier
 
 
 def _held_by(team: str) -> Group:

@@ -8,7 +8,6 @@ is a hash of what is told, so a replay tells nothing new.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -17,12 +16,11 @@ from msgspec.structs import replace
 
 from stream.domain.sla.policy import Kind
 from stream.domain.sla.runs import CLOCKS, MET, MISSED, Ended, Run, SlaState
-from stream.events.values import EPOCH
+from stream.events.values import rfc3339
 
 WARNING, BREACHED, RETRACTED = "warning", "breached", "retracted"
 
 _TOLD = (MET, MISSED)  # cancelled runs, and those that a bot ended, have no outcome to tell of
-_NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 
 
 class Notice(Struct, frozen=True, gc=False):
@@ -135,8 +133,8 @@ def cloud_event(notice: Notice, kind: Kind, subject: str, labels: Mapping[str, s
         "clock": CLOCKS[clock],
         "policy": notice.policy,
         "run": n,
-        "start": _moment(notice.start),
-        "deadline": None if notice.deadline is None else _moment(notice.deadline),
+        "start": rfc3339(notice.start),
+        "deadline": None if notice.deadline is None else rfc3339(notice.deadline),
         **labels,
     }
     if of:
@@ -147,11 +145,6 @@ def cloud_event(notice: Notice, kind: Kind, subject: str, labels: Mapping[str, s
         "source": "deskpulse",
         "type": f"sla.{what}",
         "subject": subject,
-        "time": _moment(notice.at),
+        "time": rfc3339(notice.at),
         "data": data,
     }
-
-
-def _moment(at: int) -> str:
-    """Return an instant (microseconds UTC) as RFC 3339."""
-    return (_NAIVE_EPOCH + timedelta(microseconds=at)).isoformat() + "Z"
