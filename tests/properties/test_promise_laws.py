@@ -57,7 +57,6 @@ def life(random: Random) -> list[Event]:
 
 
 EDITED = (
-    (),
     (
         policy("rest", clock("first_response", 20), clock("resolution", 600)),
         policy("quotes", clock("quote_response", 60)),
@@ -78,8 +77,11 @@ def at_once(events: Iterable[Event]) -> Floor:
     return floor
 
 
-def by_and_by(events: list[Event], random: Random, edited: tuple[tuple[Policy, ...], ...] = ((),)) -> Floor:
-    """Feed events in random batches, with overlays in flight, ticks, and now and then a restart with other policies."""
+def by_and_by(events: list[Event], random: Random, edited: tuple[tuple[Policy, ...], ...] = ()) -> Floor:
+    """Feed events in random batches, with overlays in flight, ticks and restarts, some with policies out of *edited*.
+
+    An edit holds from the clock's instant on, so with edits the clock goes along with what is known.
+    """
     floor, base, now = Floor(*AGREED), None, 0.0
     floor.tick(0)
     events = list(events)
@@ -87,7 +89,7 @@ def by_and_by(events: list[Event], random: Random, edited: tuple[tuple[Policy, .
         size = random.choice([0, 1, 1, 2, 5])
         batch, events = events[:size], events[size:]
         now = min(now + random.choice([0, 1, 30, 200]), END)
-        overlay = floor.fold(*batch, now=END if edited == ((),) else now, frontier=now, base=base)
+        overlay = floor.fold(*batch, now=now if edited else END, frontier=now, base=base)
         if base is not None:
             floor.merge(base)
         base = overlay if events else None
@@ -96,7 +98,7 @@ def by_and_by(events: list[Event], random: Random, edited: tuple[tuple[Policy, .
         elif random.random() < 0.1:
             floor.merge(base)
             base = None
-            floor.restart(*random.choice(edited))
+            floor.restart(*random.choice([(), *edited]))
     floor.tick(END)
     return floor
 

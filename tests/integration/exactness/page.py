@@ -19,6 +19,8 @@ Series = tuple[str, frozenset[tuple[str, str]]]
 
 MICRO = 1_000_000
 LIVE = "tickets_active"
+# What the oracle does not know yet: the clocks, which have a brute force of their own (tests/oracle/sla.py).
+NOT_YET = ("sla_", "_response_time_business")
 # The default export (contract, "HTTP and metrics"): totals in every window, these labels in these windows.
 LABELS, LABELLED_WINDOWS = ("channel", "team"), ("1h", "24h", "7d")
 PARTS = {
@@ -134,6 +136,8 @@ def reasons(log: Log) -> Counter[str]:
 
 
 def _is_kpi(name: str) -> bool:
+    if any(kpi in name for kpi in NOT_YET):
+        return False
     is_window = name.startswith("deskpulse_window_") and name != "deskpulse_window_end_timestamp_seconds"
     return is_window or name == f"deskpulse_{LIVE}"
 
