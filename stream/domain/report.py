@@ -147,13 +147,13 @@ def rows(
     entities: Iterable[tuple[Kind, list[ledger.Entry]]],
     cut: list[Period],
     group: Sequence[str],
-    history: History,
-    until: int,
+    history: History | None = None,
+    until: int = 0,
 ) -> list[Row]:
     """Fold every entity and return a row per period and combination of labels that occurs in it.
 
     *cut* lies in order without gaps. Without *group* every period has its row, also an empty one. Clocks run as
-    *history* says; a run that is still open at *until* (microseconds UTC), past its deadline, is missed.
+    *history* says, None = not at all; a run still open at *until* (microseconds UTC), past its deadline, is missed.
     """
     kpis = splittable(group)
     wanted = {part.measure for kpi in kpis for part in kpi.parts}
@@ -169,7 +169,7 @@ def rows(
         place = bisect_right(starts, at) - 1, tuple(by_name[name] for name in group)
         sums.setdefault(place, Sums()).add(measure, by_name.get("currency", ""), amount, count)
 
-    clocks = Clocks(history.books, emit, lambda run, count: None)
+    clocks = None if history is None else Clocks(history.books, emit, lambda run, count: None)
     for kind, entries in entities:
         state = refold(kind, entries, emit, clocks)
         for (*labels, _), deadline in due_of(state.sla).deadlines if kind in CLOCKED else ():
