@@ -30,6 +30,8 @@ def test_the_numbers_are_those_on_paper():
     assert kpis["complaint_rate"] == {"value": 1.0, "numerator": 1, "denominator": 1}
     assert kpis["nps"] == {"value": 0.0, "promoters": 1, "passives": 0, "detractors": 1}
     assert kpis["csat"]["value"] == 0
+    # T-1 is high: an answer in 1 h (10 min), the next one in 1 h (5 min), a solution in 4 h (2 h): three promises kept.
+    assert kpis["sla_attainment"] == {"value": 1.0, "numerator": 3, "denominator": 3}
     kpis = second["kpis"]
     assert kpis["first_response_time"]["mean"] == 1800  # created 9:00+01:00 = 8:00Z, answered 8:30Z
     assert kpis["resolved_within_24h"] == {"value": 0.0, "numerator": 0, "denominator": 1}
@@ -37,6 +39,8 @@ def test_the_numbers_are_those_on_paper():
     assert kpis["cancellation_rate"]["value"] == 1
     assert kpis["mean_rating"]["value"] == 2
     assert kpis["nps"] is None
+    # T-2 is low: 24 h for an answer, 72 h for a solution (48 h); what the reopen began is still in time.
+    assert kpis["sla_attainment"] == {"value": 1.0, "numerator": 2, "denominator": 2}
 
 
 @pytest.mark.parametrize("format_", ["json", "csv", "openmetrics", "table"])
