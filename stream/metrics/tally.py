@@ -14,7 +14,7 @@ from stream.domain.cells import Sums
 from stream.domain.kpis import CATALOGUE, Kpi, Part
 from stream.domain.windows import WINDOWS, Series
 from stream.events.values import NONE, OTHER
-from stream.metrics.budget import LabelBudget, is_label_value
+from stream.metrics.budget import LabelBudget
 from stream.metrics.model import WorkerSnapshot
 
 # One label dimension at a time; ("", "") is the total.
@@ -22,9 +22,6 @@ Group = tuple[str, str]
 TOTAL: Group = ("", "")
 # What a KPI's part adds up: measure -> bin -> [count, sum of values].
 Cells = dict[str, dict[int, list[int]]]
-
-# Teams that pages can be routed by (issue: at most 20 values); the first that come keep their names.
-MAX_TEAMS = 20
 
 WINDOW_NAMES: tuple[str, ...] = tuple(window.name for window in WINDOWS)
 
@@ -103,14 +100,12 @@ class Teller:
         self.dimensions = tuple({*self.shown.dimensions, *(label for kpi in CATALOGUE for label in kpi.always)})
         self.budget = budget or LabelBudget()
         self._known: dict[Group, set[str]] = defaultdict(set)
-        self._teams: set[str] = set()
+        self._teams: frozenset[str] = frozenset()
         self._last: tuple[WorkerSnapshot | None, Tallies] = (None, Tallies({}, {}, {}, ()))
 
     def team(self, name: str) -> str:
-        """Return a team's name if it is one of those that keep theirs, else ``other``."""
-        if name not in (NONE, OTHER, *self._teams) and len(self._teams) < MAX_TEAMS and is_label_value(name):
-            self._teams.add(name)
-        return name if name in self._teams or name == NONE else OTHER
+        """Return a team's name if it is one of those that keep theirs, else ``other``; as of the last `tell`."""
+        return name if name in self._teams else OTHER
 
     def tell(self, snapshot: WorkerSnapshot) -> Tallies:
         """Return the tallies of *snapshot*, made once."""
@@ -121,6 +116,7 @@ class Teller:
     def _make(self, snapshot: WorkerSnapshot) -> Tallies:
         views = [(shard.partition, shard.view) for shard in snapshot.shards if shard.view is not None]
         chosen = self._choose(mapping for _, view in views for mapping in (view.windows[WINDOW_NAMES[-1]], view.live))
+        self._teams = chosen["team"]  # pages are routed by them, whether or not figures are split by team
         windows = {name: Tally() for name in WINDOW_NAMES} if views else {}
         for name, tally in windows.items():
             for _, view in views:
@@ -136,7 +132,7 @@ class Teller:
 
     def _choose(self, mappings: Iterable[Mapping[Series, Sums]]) -> dict[str, frozenset[str]]:
         """Choose the label values that keep their name, by their number of contributions in the longest window."""
-        sizes: dict[str, Counter[str]] = {label: Counter() for label in (*self.dimensions, "currency")}
+        sizes: dict[str, Counter[str]] = {label: Counter() for label in (*self.dimensions, "team", "currency")}
         for mapping in mappings:
             for (_, _, dimension, value, currency), (count, _) in mapping.items():
                 if dimension in sizes:
