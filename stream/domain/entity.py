@@ -92,7 +92,7 @@ class Entity(Struct, Generic[State], array_like=True, gc=False):
     taken: int | None = None  # place in the batch of the last record that it took
     net: Net | None = None  # while a refold is due: all that was contributed, retracted
     told: Standing = NOTHING_TOLD  # of its runs, before the batch
-    ended: Counter[Ended] | None = None  # how often a run was found to have ended so, or with a minus to have not
+    ended: dict[Ended, int] | None = None  # how often a run was found to have ended so, or with a minus to have not
 
     @classmethod
     def load(cls, kind: Kind, record: bytes, full_chunk: Callable[[int], bytes]) -> Entity[Any]:
@@ -169,8 +169,8 @@ class Entity(Struct, Generic[State], array_like=True, gc=False):
     def find_ended(self, run: Ended, count: int) -> None:
         """Note that a run has ended so, or with count -1 that it has not."""
         if self.ended is None:
-            self.ended = Counter()
-        self.ended[run] += count
+            self.ended = {}
+        self.ended[run] = self.ended.get(run, 0) + count
 
     @property
     def _configured(self) -> int:
