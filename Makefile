@@ -26,7 +26,8 @@ check: setup ## style, types and drift of generated files
 	$(BIN)/mypy
 	$(BIN)/deskpulse generate --check
 
-bench: setup ## measure the worker beside stock Faust, with a table at the end
+bench: setup ## measure the worker beside its peers, with a table at the end (a quarter of an hour)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[bench]'
 	$(BIN)/python -m tests.bench
 
 chaos: setup ## kill workers and brokers in every way and hold the numbers against an oracle (15 minutes)

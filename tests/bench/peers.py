@@ -14,6 +14,7 @@ from tests.bench.rig import BenchError, Progress, Rig, Told, say
 
 Row = dict[str, Any]
 PREFIX = "job."
+NO_CLOCKS = "deskpulse-no-clocks"  # with a policy that promises nothing: what the SLA clocks cost
 
 
 class Peer(NamedTuple):
@@ -26,6 +27,7 @@ class Peer(NamedTuple):
 
 PEERS = {
     "deskpulse": Peer("deskpulse", "deskpulse"),
+    NO_CLOCKS: Peer("deskpulse", "deskpulse"),
     "stock-faust": Peer("faust-streaming", "stock_faust"),
     "quixstreams": Peer("quixstreams", "quixstreams_app"),
     "bytewax": Peer("bytewax", "bytewax_flow"),
