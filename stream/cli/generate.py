@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from stream.cli.errors import UsageError
-from stream.generate.inputs import RuleError, RuleInputs
+from stream.cli.options import add_config, configuration
+from stream.config import Config
+from stream.config.sla import agreement
+from stream.domain.kpis import KPIS
+from stream.generate.inputs import Objective, RuleError, RuleInputs, Target
 from stream.generate.kubernetes import kubernetes_files
 from stream.generate.reference import reference_files
 from stream.generate.rules import RULES_FOLDER, rule_files
@@ -25,6 +30,7 @@ FOLDERS = ["schemas", RULES_FOLDER]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
+    add_config(parser)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 and list the files that differ")
     parser.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="the project's root (default: here)")
     parser.add_argument(
@@ -43,12 +49,12 @@ def _scale(text: str) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the files, or with --check list those that differ and return 1. Raises UsageError."""
+    """Write the files, or with --check list those that differ and return 1. Raises ConfigError and UsageError."""
     if not (args.root / "pyproject.toml").is_file():
         raise UsageError(f"{args.root.absolute()} is not the project's root: it has no pyproject.toml")
     files = {path: text for generator in GENERATORS for path, text in generator(args.root).items()}
+    inputs = rule_inputs(configuration(args), args.time_scale)
     try:
-        inputs = RuleInputs(time_scale=args.time_scale)
         files |= rule_files(inputs) | kubernetes_files(inputs)
     except RuleError as error:
         raise UsageError(str(error)) from None
@@ -60,3 +66,20 @@ def run(args: argparse.Namespace) -> int:
         print(path)
     print(f"{len(files)} generated files, {len(changed)} {'differ' if args.check else 'changed'}")
     return 1 if args.check and changed else 0
+
+
+def rule_inputs(config: Config, time_scale: int) -> RuleInputs:
+    """Return what the rules are made from; where the configuration has no targets or objectives, the defaults stand."""
+    defaults = RuleInputs()
+    agreed = agreement(config).targets
+    for target in agreed:
+        if target.kpi not in KPIS:
+            print(f"no rule for target {target.kpi!r}: it is no KPI of this version", file=sys.stderr)
+    targets = tuple(Target(one.kpi, one.min, one.max, one.window) for one in agreed if one.kpi in KPIS)
+    objectives = tuple(Objective(one.clock, one.target, one.burn_rates) for one in config.objectives)
+    return RuleInputs(
+        board_url=config.web.advertised_url or defaults.board_url,
+        objectives=objectives or defaults.objectives,
+        targets=targets or defaults.targets,
+        time_scale=time_scale,
+    )

@@ -36,6 +36,9 @@ Ahead = Annotated[
 ]
 Pause = Literal["new", "pending", "on_hold"]
 Author = Literal["agent", "bot", "system"]
+ClockName = Literal[
+    "first_response", "next_response", "periodic_update", "resolution", "requester_wait", "agent_work", "quote_response"
+]
 
 
 class Kafka(Struct, frozen=True):
@@ -180,6 +183,14 @@ class TargetTable(Struct, frozen=True):
     max: float | None = None
 
 
+class ObjectiveTable(Struct, frozen=True):
+    """The share of a clock's runs that shall be met over 30 days, and at which burn rates that budget alerts."""
+
+    clock: ClockName
+    target: Annotated[float, Meta(gt=0, lt=1, description="a share between 0 and 1, as 0.9")]
+    burn_rates: tuple[float, ...] = ()
+
+
 class Config(Struct, frozen=True):
     """The whole configuration; each field is a table of the file."""
 
@@ -194,6 +205,7 @@ class Config(Struct, frozen=True):
     calendars: dict[Label, CalendarTable] = {}
     policies: tuple[PolicyTable, ...] = ()
     targets: tuple[TargetTable, ...] = ()
+    objectives: tuple[ObjectiveTable, ...] = ()
 
 
 class Preset(Struct, frozen=True):

@@ -29,12 +29,12 @@ class RuleError(Exception):
 class Objective(Struct, frozen=True):
     """The share of a clock's runs that shall be met over 30 days.
 
-    ``factors`` are burn rates, one per pair of BURN_WINDOWS, in place of the derived ones.
+    ``burn_rates``, one per pair of BURN_WINDOWS, stand in place of the derived ones.
     """
 
     clock: str
     target: float
-    factors: tuple[float, ...] = ()
+    burn_rates: tuple[float, ...] = ()
 
 
 class Target(Struct, frozen=True):
@@ -104,20 +104,20 @@ def burn_thresholds(objective: Objective) -> Sequence[float]:
     if not 0 < target < 1:
         raise RuleError(f"objective of {name}: {target:g} is not allowed; it takes a share between 0 and 1, as 0.9")
     budget = 1 - target
-    if not objective.factors:
+    if not objective.burn_rates:
         rates = (share * BUDGET_PERIOD_HOURS / _HOURS[window] for window, _, share, _ in BURN_WINDOWS)
         return [round(min(rate * budget, (1 + budget) / 2), 4) for rate in rates]
-    if len(objective.factors) != len(BURN_WINDOWS):
-        raise RuleError(f"objective of {name}: it takes {len(BURN_WINDOWS)} burn rates, not {len(objective.factors)}")
-    thresholds = [round(factor * budget, 4) for factor in objective.factors]
-    for factor, threshold in zip(objective.factors, thresholds, strict=True):
+    if len(objective.burn_rates) != len(BURN_WINDOWS):
+        raise RuleError(
+            f"objective of {name}: it takes {len(BURN_WINDOWS)} burn rates, not {len(objective.burn_rates)}"
+        )
+    thresholds = [round(rate * budget, 4) for rate in objective.burn_rates]
+    for rate, threshold in zip(objective.burn_rates, thresholds, strict=True):
         if threshold >= 1:
             raise RuleError(
-                f"objective of {name}: a burn rate of {factor:g} is {threshold:.0%} missed, more than which cannot be; "
+                f"objective of {name}: a burn rate of {rate:g} is {threshold:.0%} missed, more than which cannot be; "
                 f"with a target of {target:g} it must be below {1 / budget:g}"
             )
-        if factor < 1:
-            raise RuleError(
-                f"objective of {name}: a burn rate of {factor:g} is within the budget; it must be 1 or more"
-            )
+        if rate < 1:
+            raise RuleError(f"objective of {name}: a burn rate of {rate:g} is within the budget; it must be 1 or more")
     return thresholds

@@ -58,6 +58,15 @@ def total_selector(labels: Sequence[str], window: str) -> str:
     return ",".join([f'window="{window}"', *(f'{label}=""' for label in labels)])
 
 
+def catching_up(minute: str) -> str:
+    """Return what holds while lateness shrinks at twice the pace of time or more: no reason to wake anybody.
+
+    A backlog begins with a leap of lateness, which hides the fall until it has left the range: whoever excuses backlogs
+    waits longer than this *minute*, a Prometheus duration.
+    """
+    return f"deriv({LATENESS}[{minute}]) <= -1"
+
+
 def allowed(expr: str) -> str:
     """Return *expr* where all partitions are shown, none is late, and paging is switched on."""
     return f"({expr})\nand on () {ALLOWED}"

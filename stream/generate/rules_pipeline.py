@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from stream.generate.inputs import RuleInputs
-from stream.generate.rule import LATENESS, Alert, Group
+from stream.generate.rule import LATENESS, Alert, Group, catching_up
 
 
 def groups(inputs: RuleInputs) -> Sequence[Group]:
@@ -85,8 +85,7 @@ def _progress(inputs: RuleInputs) -> Iterator[Alert]:
     )
     yield Alert(
         name="DeskpulseStreamLate",
-        # Catching up at twice the pace of time is no reason to wake anybody.
-        expr=f"{LATENESS} > {inputs.limit(inputs.late_after)} and deriv({LATENESS}[{five}]) > -1",
+        expr=f"{LATENESS} > {inputs.limit(inputs.late_after)} unless {catching_up(inputs.span('1m'))}",
         wait="2m",
         severity="critical",
         kind="pipeline",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from stream.generate.inputs import BURN_WINDOWS, Objective, RuleInputs, burn_thresholds
-from stream.generate.rule import FRONTIER, LATENESS, OWNER, Alert, Group, Recording, allowed
+from stream.generate.rule import FRONTIER, LATENESS, OWNER, Alert, Group, Recording, allowed, catching_up
 
 HOLD = "1h"  # how long the last numbers of a lost owner stand; longer than any repair that needs no decision
 MIN_MISSED = 5  # one of two is 50 % and means nothing
@@ -84,9 +84,11 @@ def _pages(inputs: RuleInputs) -> Iterator[Alert]:
     )
     yield Alert(
         name="DeskpulseTicketSlaBreachUnconfirmed",
-        # A deadline that comes and goes between two scrapes is no news; one still not read a minute later is.
-        expr=f"time() - min by ({_RUN}) ({_NEXT}) > {inputs.limit('1m')}\n{enabled}",
-        wait="1m",
+        # A deadline that comes and goes between two scrapes is no news; one not read two minutes later is. A backlog
+        # shows itself as one only after a while, so most of them are waited.
+        expr=f"time() - min by ({_RUN}) ({_NEXT}) > {inputs.limit('30s')}\n"
+        f"{enabled}\nunless on () {catching_up(inputs.span('1m'))}",
+        wait="90s",
         severity="critical",
         kind="kpi",
         summary="{{ $labels.team }}: a {{ $labels.clock }} deadline passed, and the data is late",

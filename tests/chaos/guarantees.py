@@ -82,7 +82,7 @@ TRIALS: Mapping[Guarantee, Trial] = {
 
 async def differences_of(cluster: KafkaCluster, trial: Trial, off: Guarantee | None) -> list[str]:
     """What the oracle finds wrong after a trial."""
-    settings = replace(settings_of(cluster, SESSION_S, partitions=1), batch_records=BATCH)
+    settings = replace(settings_of(cluster, SESSION_S, partitions=1), batch_records=BATCH, fetch_records=BATCH)
     await create_topics(settings)
     deployment = Deployment(settings)
     start = now_us() - int(SECONDS * MICRO)

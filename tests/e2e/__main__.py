@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from tests.e2e.cases import CASES, HAS_SLA, SLA_CASES, Case
+from tests.e2e.cases import CASES, Case
 from tests.e2e.scenarios import Outcome
 from tests.e2e.stack import missing_programs, running
 from tests.kafka.broker import KafkaCluster
@@ -27,7 +27,7 @@ RESULTS = Path(__file__).with_name("results.json")
 
 def main() -> int:
     """Run the cases and write the figures; 1 when a page was false or missed."""
-    every = {case.name: case for case in [*CASES, *(SLA_CASES if HAS_SLA else [])]}
+    every = {case.name: case for case in CASES}
     parser = argparse.ArgumentParser(prog="python -m tests.e2e", description=__doc__)
     parser.add_argument("--runs", type=int, default=20, metavar="N", help="runs of each case (default: 20)")
     parser.add_argument("--case", choices=sorted(every), action="append", help="only this one; may be repeated")

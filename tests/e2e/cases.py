@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream.metrics.names import BY_NAME
 from tests.e2e import scenarios
-from tests.e2e.scenarios import POLICY, Outcome, Scenario
+from tests.e2e.scenarios import POLICY, SLOW_POLICY, Outcome, Scenario
 
 PIPELINE = frozenset(
     {
@@ -16,8 +15,7 @@ PIPELINE = frozenset(
         "DeskpulseStreamUpstreamSilent",
     }
 )
-# The engine shows its breaches from the release on that has this series.
-HAS_SLA = "deskpulse_tickets_sla_breached_open" in BY_NAME
+BREACHED = frozenset({"DeskpulseTicketSlaBreached"})
 
 
 @dataclass(frozen=True)
@@ -54,20 +52,19 @@ CASES = [
     Case(scenarios.silence, (1, 1), frozenset({"DeskpulseStreamUpstreamSilent"})),
     Case(scenarios.broker_death, (1, 1), PIPELINE),
     Case(scenarios.restart, (0, 0), scale=4),
-    Case(scenarios.crash, (0, 0), scale=4, settle=40),
+    Case(scenarios.crash, (0, 0), scale=4, settle=40, config=POLICY),
     Case(scenarios.rebalance, (0, 0), scale=4, settle=20),
     Case(scenarios.night, (0, 0), scale=60, settle=60),
-]
-_BREACHED = frozenset({"DeskpulseTicketSlaBreached"})
-SLA_CASES = [
-    Case(scenarios.breach, (1, 1), _BREACHED, scale=1, scrape="5s", settle=5, config=POLICY),
-    Case(scenarios.storm, (1, 1), _BREACHED, scale=1, scrape="5s", settle=45, config=POLICY),
+    Case(scenarios.breach, (1, 1), BREACHED, scale=1, scrape="5s", settle=5, config=POLICY),
+    Case(scenarios.storm, (1, 1), BREACHED, scale=1, scrape="5s", settle=45, config=POLICY),
     Case(
         scenarios.hang_over_a_deadline,
         (1, 2),
         frozenset({"DeskpulseStreamDown", "DeskpulseTicketSlaBreachUnconfirmed"}),
         config=POLICY,
     ),
-    Case(scenarios.backlog, (0, 0), scale=4, settle=60, config=POLICY),
-    Case(scenarios.old_events, (0, 0), scale=4, settle=60, config=POLICY),
+    Case(scenarios.restart_over_a_breach, (1, 1), BREACHED, scale=4, settle=20, config=POLICY),
+    Case(scenarios.answered_while_down, (0, 0), scale=1, settle=20, config=POLICY),
+    Case(scenarios.backlog, (0, 0), scale=4, settle=50, config=SLOW_POLICY),
+    Case(scenarios.old_events, (0, 0), scale=4, settle=50, config=SLOW_POLICY),
 ]

@@ -14,6 +14,9 @@ LIMIT_S = 90.0  # a page that has not come by then is missed
 TARGET_S = 20
 # A policy whose deadlines come soon, for the scenarios of SLAs.
 POLICY = f'[[policies]]\nname = "gold"\nclocks.first_response = {{ target = "{TARGET_S}s" }}\n'
+# One that keeps many tickets open at any time.
+SLOW_TARGET_S = 3_600
+SLOW_POLICY = f'[[policies]]\nname = "slow"\nclocks.first_response = {{ target = "{SLOW_TARGET_S}s" }}\n'
 DAY_S = 86_400
 
 
@@ -87,7 +90,7 @@ def restart(stack: Stack, settle: float) -> Outcome:
 def crash(stack: Stack, settle: float) -> Outcome:
     """The worker is killed and started again at once: its group waits for the dead member, then it recovers."""
     cause = time()
-    stack.upstream.publish(answered(400, cause - 600, 600))
+    stack.upstream.publish(answered(400, cause - 620, 600, TARGET_S))
     stack.restart_worker(signal.SIGKILL)
     return quiet(stack, cause, settle)
 
@@ -108,14 +111,14 @@ def night(stack: Stack, settle: float) -> Outcome:
 # Tickets and their deadlines
 
 
-def answered(tickets: int, start: float, seconds: float) -> list[dict[str, object]]:
+def answered(tickets: int, start: float, seconds: float, target: float) -> list[dict[str, object]]:
     """Tickets spread evenly from *start* (seconds since the epoch) on, each answered and resolved within its target."""
     events = []
     for number in range(tickets):
         at, subject = start + number * seconds / tickets, f"A-{start:.0f}-{number}"
         events.append(created(subject, "care", at))
-        events.append(event("ticket.message", subject, {"author": "agent"}, at=at + TARGET_S / 2))
-        events.append(event("ticket.status_changed", subject, {"status": "resolved"}, at=at + TARGET_S * 3 / 4))
+        events.append(event("ticket.message", subject, {"author": "agent"}, at=at + target / 2))
+        events.append(event("ticket.status_changed", subject, {"status": "resolved"}, at=at + target * 3 / 4))
     return sorted(events, key=lambda one: one["time"])
 
 
@@ -124,11 +127,12 @@ def created(subject: str, team: str, at: float) -> dict[str, object]:
     return event("ticket.created", subject, data, at=at)
 
 
-def breach(stack: Stack, settle: float) -> Outcome:
+def breach(stack: Stack, settle: float, meanwhile: Callable[[], None] = lambda: None) -> Outcome:
     """A ticket is left alone past its target, then answered; the page must say which, and be taken back."""
-    now = time()
-    stack.upstream.publish([created("T-1", "care", now)])
-    outcome = paged(stack, now + TARGET_S, settle)
+    deadline = time() + TARGET_S / 2
+    stack.upstream.publish([created("T-1", "care", deadline - TARGET_S)])
+    meanwhile()
+    outcome = paged(stack, deadline, settle)
     page = stack.receiver.pages()[0].firing[0]
     about = {name: page["labels"].get(name) for name in ("clock", "policy", "team")}
     assert about == {"clock": "first_response", "policy": "gold", "team": "care"}
@@ -153,18 +157,46 @@ def hang_over_a_deadline(stack: Stack, settle: float) -> Outcome:
     now = time()
     stack.upstream.publish([created("T-1", "care", now)])
     stack.receiver.wait(lambda: False, TARGET_S / 2)
-    return hang(stack, settle)
+    outcome = hang(stack, settle)
+    assert "DeskpulseStreamDown" in outcome.names
+    return outcome
+
+
+def restart_over_a_breach(stack: Stack, settle: float) -> Outcome:
+    """The worker is replaced while a page stands: that page stays, and no other comes."""
+    now = time()
+    stack.upstream.publish([created("T-1", "care", now)])
+    outcome = paged(stack, now + TARGET_S, settle=0)
+    stack.restart_worker()
+    assert quiet(stack, now + TARGET_S, settle) == outcome
+    assert {notice.status for notice in stack.receiver.notices("pager")} == {"firing"}
+    return outcome
+
+
+def answered_while_down(stack: Stack, settle: float) -> Outcome:
+    """Tickets are answered in time while no worker runs, and their deadline passes before one does again."""
+    cause = time()
+    tickets = [f"T-{number}" for number in range(50)]
+    stack.upstream.publish(created(ticket, "care", cause) for ticket in tickets)
+    stack.receiver.wait(lambda: False, TARGET_S / 2)
+
+    def meanwhile() -> None:
+        stack.upstream.publish(event("ticket.message", ticket, {"author": "agent"}) for ticket in tickets)
+        stack.receiver.wait(lambda: False, TARGET_S)
+
+    stack.restart_worker(meanwhile=meanwhile)
+    return quiet(stack, cause, settle)
 
 
 def backlog(stack: Stack, settle: float) -> Outcome:
-    """A day's tickets are replayed at once, the last of them answered like all others."""
+    """A day's tickets are replayed at once; all are answered in time, and until that is read all are past it."""
     cause = time()
-    stack.upstream.publish(answered(3_000, cause - DAY_S, DAY_S - 60))
+    stack.upstream.publish(answered(5_000, cause - DAY_S - SLOW_TARGET_S, DAY_S, SLOW_TARGET_S))
     return quiet(stack, cause, settle)
 
 
 def old_events(stack: Stack, settle: float) -> Outcome:
     """An hour of events comes an hour late."""
     cause = time()
-    stack.upstream.publish(answered(500, cause - 7_200, 3_600))
+    stack.upstream.publish(answered(500, cause - 7_200 - SLOW_TARGET_S, 3_600, SLOW_TARGET_S))
     return quiet(stack, cause, settle)

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
@@ -46,10 +46,13 @@ class Stack:
         self.worker = self._start_worker()
         self._write_alerting(scale, scrape)
 
-    def restart_worker(self, how: signal.Signals = signal.SIGTERM) -> None:
+    def restart_worker(
+        self, how: signal.Signals = signal.SIGTERM, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
         """End the worker and start another in its place; return when that one is ready."""
         self.worker.send_signal(how)
         self.worker.wait(30)
+        meanwhile()
         self.worker = self._start_worker()
         self.wait_ready()
 
@@ -77,7 +80,7 @@ class Stack:
 
     def _write_alerting(self, scale: int, scrape: str) -> None:
         (self.folder / "pyproject.toml").touch()  # what `generate` knows a project's root by
-        _done(deskpulse("generate", "--root", self.folder, "--time-scale", scale))
+        _done(deskpulse("generate", "--root", self.folder, "--config", self._config, "--time-scale", scale))
         routes = self.folder / "deploy/alertmanager/alertmanager.yml"
         routes.write_text(routes.read_text().replace(WEBHOOK, self.receiver.url))
         (self.folder / "prometheus.yml").write_text(f"""

@@ -35,11 +35,20 @@ Bookings, reviews, surveys
 16. A survey answer needs no `sent`. Surveys have no labels. `reviews` has the label `stars` besides brand and site.
 Windows and reports
 17. A contribution is in a live window by its own instant; the fold that made it has read the whole log, also events
-    after `now`. tickets_active is the state at the end of the log, under the window "".
+    after `now`. tickets_active is the state at the end of the log, under the window "", and so are the open runs,
+    whose deadlines are compared with `now`.
 18. Keys that would hold 0 are absent from `live`.
 19. Report periods are calendar periods of the zone cut to [from, to). A row is a combination of label values that some
     contribution of the period has; without groups there is always one row. A KPI that lacks a grouping label is left
-    out of the row. tickets_active is live only. A ratio, mean, time or nps without value is None; money without is {}.
+    out of the row. A run still open is missed if its deadline is no later than the end of the data
+    (as_of, else the last event). A ratio, mean, time or nps without value is None; money without is {}.
+Clocks (of the preset support-24x7; besides what tests/oracle/sla.py reads)
+20. All that happens at one instant happens before a deadline there, in whatever order: what ends or pauses a run at its
+    deadline is in time. A new target below the time already counted is missed at once, also in a pause.
+21. An abandoned ticket gets its clocks back by a public customer message or any status event; another event only makes
+    it active. They carry on as after a reopen, and the first response starts anew if nobody has replied.
+22. A hand-off before the first reply starts that run anew, and undoes its miss: the wait before was the bot's.
+23. An open run that was missed keeps the policy and priority under which it was; its team is the one that holds it now.
 """
 
 from .catalogue import Contribution

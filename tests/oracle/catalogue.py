@@ -5,11 +5,13 @@ from dataclasses import dataclass
 TICKET = ("channel", "priority", "team", "brand")
 BOOKING = ("channel", "brand")
 REVIEW = ("brand", "site")
+SLA = ("clock", "policy", "priority", "team")
 
-# id -> (shape, labels). Shapes as in the contract's "Shape" and in what `report --format json` prints.
+# id -> (shape, labels). Shapes as in the contract's "Shape" and in what `report --format json` prints; what is "live"
+# has no past: the active tickets, and the open runs, each at its deadline.
 KPIS: dict[str, tuple[str, tuple[str, ...]]] = {
     "tickets_created": ("count", TICKET),
-    "tickets_active": ("count", TICKET),
+    "tickets_active": ("live", TICKET),
     "tickets_resolved": ("count", TICKET),
     "tickets_reopened": ("count", TICKET),
     "tickets_escalated": ("count", TICKET),
@@ -17,9 +19,15 @@ KPIS: dict[str, tuple[str, tuple[str, ...]]] = {
     "tickets_closed_unresolved": ("count", TICKET),
     "first_response_time": ("time", TICKET),
     "next_response_time": ("time", TICKET),
+    "first_response_time_business": ("time", TICKET),
+    "next_response_time_business": ("time", TICKET),
     "resolution_time": ("time", TICKET),
     "full_resolution_time": ("time", TICKET),
     "resolved_within_24h": ("ratio", TICKET),
+    "sla_attainment": ("ratio", SLA),
+    "sla_breached_open": ("live", SLA),
+    "sla_due_soon_15m": ("live", SLA),
+    "sla_due_soon_1h": ("live", SLA),
     "complaint_rate": ("ratio", ("brand",)),  # a ticket and a booking share no other label
     "complaint_share": ("ratio", TICKET),
     "bookings_created": ("count", BOOKING),

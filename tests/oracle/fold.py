@@ -1,11 +1,11 @@
 """What every entity of a log contributes to the KPIs."""
 
-from . import bookings, reviews, tickets
+from . import bookings, clocks, reviews, tickets
 from .catalogue import Contribution
 from .log import Log
 
 TELLERS = {
-    "ticket": tickets.tell,
+    "ticket": lambda ledger: tickets.tell(ledger) + clocks.tell(ledger),
     "booking": bookings.tell,
     "review": reviews.tell_review,
     "survey": reviews.tell_survey,

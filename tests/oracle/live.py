@@ -11,6 +11,13 @@ from .values import MICRO
 
 Key = tuple[str, str, str, str, str]  # kpi, part, window, label, value
 
+# How far ahead of `now` the deadline of an open run lies: (after, up to) in microseconds.
+OPEN = {
+    "sla_breached_open": (None, 0),
+    "sla_due_soon_15m": (0, 900 * MICRO),
+    "sla_due_soon_1h": (0, 3_600 * MICRO),
+}
+
 # Window -> (length, grain) in microseconds, from the design's "window".
 WINDOWS = {
     "5m": (300 * MICRO, 5 * MICRO),
@@ -30,16 +37,20 @@ def live_of(given: Iterable[Contribution], now_us: int) -> dict[Key, int | float
     """The same from contributions, for asking at several instants of one log."""
     sums: Counter[Key] = Counter()
     for each in given:
-        for window in _windows(each.at_us, now_us):
+        for window in _windows(each, now_us):
             for label, value in _dimensions(each):
                 for part, amount in _parts(each):
                     sums[each.kpi, part, window, label, value] += amount
     return {key: _unit(key, total) for key, total in sums.items() if total}
 
 
-def _windows(at_us: int | None, now_us: int) -> list[str]:
+def _windows(each: Contribution, now_us: int) -> list[str]:
+    at_us = each.at_us
     if at_us is None:
         return [""]
+    if each.kpi in OPEN:
+        after, up_to = OPEN[each.kpi]
+        return [""] if at_us - now_us <= up_to and (after is None or at_us - now_us > after) else []
     return [name for name, (length, grain) in WINDOWS.items() if (now_us - length) // grain * grain <= at_us <= now_us]
 
 

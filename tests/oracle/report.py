@@ -22,9 +22,15 @@ def report(
     *,
     tz: str = "UTC",
     group: tuple[str, ...] = (),
+    as_of_us: int | None = None,
 ) -> list[dict[str, Any]]:
-    """The rows of the report over CloudEvents (as JSON gives them), by period, then by group values."""
-    given = [each for each in contributions(entities(map(record_of, events))) if each.at_us is not None]
+    """The rows of the report over CloudEvents (as JSON gives them), by period, then by group values.
+
+    `as_of_us` is the end of the data: the newest event unless given, and then no event may be newer.
+    """
+    log = entities(map(record_of, events))
+    until_us = as_of_us or log.newest_us or 0
+    given = [each for each in contributions(log) if each.at_us is not None and each.at_us <= until_us]
     rows = []
     for start_us, end_us in periods(from_us, to_us, by, ZoneInfo(tz)):
         inside = [each for each in given if each.at_us is not None and start_us <= each.at_us < end_us]
@@ -77,7 +83,7 @@ def _rfc3339(at_us: int) -> str:
 
 
 def _rows(inside: list[Contribution], group: tuple[str, ...], period: dict[str, str]) -> list[dict[str, Any]]:
-    kpis = [kpi for kpi, (_, labels) in KPIS.items() if kpi != "tickets_active" and set(group) <= set(labels)]
+    kpis = [kpi for kpi, (shape, labels) in KPIS.items() if shape != "live" and set(group) <= set(labels)]
     members: dict[tuple[str, ...], dict[str, dict[str, list[int]]]] = {}
     if not group:
         members[()] = {}

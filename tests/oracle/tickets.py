@@ -13,13 +13,18 @@ def tell(ledger: list[Event]) -> list[Contribution]:
     """The contributions of a ticket; none while it is incomplete, or when it is merged away, spam or a test."""
     walk = Walk()
     for event in ledger:
-        if event.verb == "merged" or (event.verb == "deleted" and event.data["reason"] in ("spam", "test")):
+        if retracts(event):
             return []
         if event.verb == "deleted":
             walk.deleted = True
             break
         walk.read(event)
     return walk.finish()
+
+
+def retracts(event: Event) -> bool:
+    """Whether a ticket with the event is in no KPI."""
+    return event.verb == "merged" or (event.verb == "deleted" and event.data["reason"] in ("spam", "test"))
 
 
 class Walk:

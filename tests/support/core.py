@@ -7,11 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from stream.config.sla import terms
+from stream.config.tables import Config
 from stream.domain.kpis import CATALOGUE
 from stream.domain.overlay import Record
 from stream.domain.sealing import Limits
 from stream.domain.shard import Shard, ShardView, newest_event
 from stream.ingest.decode import decode
+
+TERMS = terms(Config())  # the policies that a worker has by default, and the oracle as well
 
 Key = tuple[str, str, str, str, str]  # kpi, part, window, label, value: as in tests.oracle.live
 
@@ -30,7 +34,7 @@ def run(
     limits: Limits | None = None,
 ) -> tuple[Shard, Counter[str]]:
     """Fold and merge batches; the clock is *now*, or the newest event time. Return the shard and the counts."""
-    shard = Shard(partition, limits)
+    shard = Shard(partition, limits, TERMS)
     counts: Counter[str] = Counter()
     clock = 0
     for batch in batches:

@@ -3,6 +3,7 @@
 import re
 from operator import attrgetter
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -12,7 +13,15 @@ from stream.cli.main import main
 from stream.config import Config, ConfigError, Dimension, Window, load, parse
 from stream.config.shape import keys
 from stream.config.sla import preset, preset_names
-from stream.config.tables import CalendarTable, ClocksTable, ClockTable, PolicyTable, TargetTable
+from stream.config.tables import (
+    CalendarTable,
+    ClockName,
+    ClocksTable,
+    ClockTable,
+    ObjectiveTable,
+    PolicyTable,
+    TargetTable,
+)
 from stream.domain.measures import MEASURES
 from stream.domain.sealing import HORIZON, RETENTION
 from stream.domain.sla.policy import CLOCKS, PAUSES
@@ -172,6 +181,7 @@ LISTED = {
     "policies.": PolicyTable,
     "policies.clocks.CLOCK.": ClockTable,
     "targets.": TargetTable,
+    "objectives.": ObjectiveTable,
 }
 
 
@@ -201,6 +211,7 @@ def test_the_page_lists_every_clock_with_the_statuses_that_pause_it() -> None:
     assert listed == PAUSES
     assert list(listed) == [field.name for field in msgspec.structs.fields(ClocksTable)]
     assert list(listed) == [clock for kind in CLOCKS.values() for clock in kind]
+    assert set(listed) == set(get_args(ClockName))
 
 
 def test_the_page_lists_every_preset_with_its_source() -> None:
@@ -211,7 +222,7 @@ def test_the_page_lists_every_preset_with_its_source() -> None:
 def test_the_examples_on_the_page_are_configurations() -> None:
     blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", PAGE.read_text(), re.MULTILINE)
     examples = [re.sub("^    ", "", block, flags=re.MULTILINE) for block in blocks]
-    assert len(examples) == 4
+    assert len(examples) == 5
     parse("\n".join(examples), "docs")
 
 

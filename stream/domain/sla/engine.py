@@ -108,7 +108,7 @@ class Engine:
             if ticket.status in ACTIVE:
                 _open(sla, ticket, at, Step(sla, at, plan, self._emit, self._ended))
             else:
-                sla.track = [at, STATUS_CODES[ticket.status]]
+                sla.track, sla.bot_resolved = [at, STATUS_CODES[ticket.status]], ticket.bot_resolved
 
     def _message(self, sla: SlaState, ticket: TicketState, at: int, data: Any, step: Step) -> None:
         if _replies(sla, ticket, data, self._book.rules[sla.config]):
@@ -116,17 +116,19 @@ class Engine:
         elif data.author == "customer" and data.public is not False:
             if ticket.status in ACTIVE:
                 _follow(sla, ticket, at, step)
+            if sla.replied and sla.asked is None:
+                sla.asked = at
             if sla.opened is not None and sla.replied and sla.since[NEXT_RESPONSE] is None:
                 _wait(sla, NEXT_RESPONSE, at, step)
 
     def _reply(self, sla: SlaState, ticket: TicketState, at: int, step: Step) -> None:
         waited = NEXT_RESPONSE if sla.replied else FIRST_RESPONSE
         measure = "next_response_business" if sla.replied else "first_response_business"
-        start = sla.since[waited] if sla.replied or ticket.by_agent else ticket.response_start
+        start = sla.asked if sla.replied else None if ticket.by_agent else ticket.response_start
         opened = step.open_since(waited, start)
         if opened is not None:
             self._emit(measure, at, ticket.labels, opened, 1)
-        sla.replied = True
+        sla.replied, sla.asked = True, None
         for code in (waited, PERIODIC_UPDATE):
             if sla.since[code] is not None:
                 sla.since[code] = None
@@ -142,7 +144,8 @@ def ahead(sla: SlaState, at: int, book: Book) -> bool:
 
 def _open(sla: SlaState, ticket: TicketState, at: int, step: Step) -> None:
     """Start what runs from created or from a reopen on."""
-    returns = bool(sla.track) and sla.status == _LEFT
+    greets = not sla.track or sla.status == _LEFT or sla.bot_resolved
+    sla.bot_resolved = False
     sla.opened = at
     sla.openings += 1
     sla.track += (at, STATUS_CODES[ticket.status])
@@ -150,7 +153,7 @@ def _open(sla: SlaState, ticket: TicketState, at: int, step: Step) -> None:
         step.start(code, sla.openings)
     if sla.replied:
         _wait(sla, PERIODIC_UPDATE, at, step)
-    elif not ticket.by_agent and (ticket.response_start == at or returns):
+    elif greets and not ticket.by_agent:
         # A reopen after a person's resolve finds the first response met; after a bot's, the ticket starts it anew.
         _wait(sla, FIRST_RESPONSE, at, step)
 
@@ -159,6 +162,8 @@ def _follow(sla: SlaState, ticket: TicketState, at: int, step: Step) -> None:
     """Follow the ticket's status after an event that may change it. What is asked of an abandoned ticket reopens it."""
     status = STATUS_CODES[ticket.status]
     active = ticket.status in ACTIVE
+    if not active and status != sla.status:
+        sla.asked, sla.bot_resolved = None, ticket.bot_resolved
     if sla.opened is None:
         if active:
             _open(sla, ticket, at, step)

@@ -78,6 +78,8 @@ class SlaState(Struct, array_like=True, gc=False):
     openings: int = 0  # how often it was opened: the number of the resolving runs
     missed: int = 0  # bits by clock: a resolving clock of which a run was missed
     runs: list[Run] = []
+    asked: int | None = None  # the oldest customer message without an answer, also where no clock runs for it
+    bot_resolved: bool = False  # the last resolve was a bot's, which leaves the first response to be given
 
     @property
     def status(self) -> int:

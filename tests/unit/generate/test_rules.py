@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from stream.cli import generate
-from stream.cli.errors import UsageError
+from stream.cli.main import main
 from stream.generate.inputs import BURN_WINDOWS, Objective, RuleError, RuleInputs, Target, burn_thresholds
 from stream.generate.rule import Alert, Recording
 from stream.generate.rules import GROUPS, RULES_FOLDER, alerts, rule_files
@@ -207,11 +207,63 @@ def test_a_time_scale_that_is_no_whole_number_is_a_misuse(scale: str, capsys: py
     assert "is no whole number from 1 on" in capsys.readouterr().err
 
 
-def test_a_configuration_that_makes_no_rule_is_a_misuse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+# From the configuration
+
+
+def written(folder: Path, toml: str) -> str:
+    """Run the command on a configuration; return the alert rules it writes."""
+    (folder / "pyproject.toml").touch()
+    (folder / "deskpulse.toml").write_text(toml)
+    assert main(["generate", "--root", str(folder), "--config", str(folder / "deskpulse.toml")]) == 0
+    return "".join(file.read_text() for file in sorted((folder / RULES_FOLDER).iterdir()))
+
+
+def test_without_targets_and_objectives_the_configuration_gives_the_committed_rules(tmp_path: Path) -> None:
+    assert written(tmp_path, "") == "".join(FILES[path] for path in sorted(FILES) if path.startswith(RULES_FOLDER))
+
+
+def test_targets_objectives_and_the_board_are_those_of_the_configuration(tmp_path: Path) -> None:
+    rules = written(
+        tmp_path,
+        '[web]\nadvertised_url = "https://desk.example"\n[[targets]]\nkpi = "nps"\nmin = 40\n'
+        '[[objectives]]\nclock = "next_response"\ntarget = 0.5\nburn_rates = [1.5, 1.25, 1]\n',
+    )
+    assert set(re.findall(r"\bkpi: (?!kpi)(\w+)", rules)) == {"nps"}
+    assert set(re.findall(r'missed:ratio\{clock="(\w+)",window="1h"\} > ([\d.]+)', rules)) >= {
+        ("next_response", "0.75")
+    }
+    assert 'clock="first_response"' not in rules
+    assert "https://desk.example/api/overdue?clock=" in rules
+
+
+def test_a_target_of_a_kpi_still_to_come_is_left_out_and_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rules = written(tmp_path, '[[targets]]\nkpi = "joy"\nmin = 1\n[[targets]]\nkpi = "csat"\nmin = 0.7\n')
+    assert "joy" not in rules
+    assert 'deskpulse:csat:ratio{window="7d"' in rules
+    assert capsys.readouterr().err == "no rule for target 'joy': it is no KPI of this version\n"
+
+
+@pytest.mark.parametrize(
+    ("toml", "complaint"),
+    [
+        (
+            '[[objectives]]\nclock = "resolution"\ntarget = 0.9\nburn_rates = [14.4, 3, 1]',
+            "a burn rate of 14.4 is 144%",
+        ),
+        ('[[targets]]\nkpi = "tickets_created"\nmin = 1', "target 'tickets_created': no such KPI with a figure"),
+        ('[[objectives]]\nclock = "resolution"\ntarget = 1.0', "it takes a share between 0 and 1"),
+    ],
+)
+def test_a_configuration_that_makes_no_rule_is_a_misuse(
+    toml: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "pyproject.toml").touch()
-    monkeypatch.setattr(generate, "RuleInputs", lambda **_: RuleInputs(targets=(Target("cast", min=1),)))
-    with pytest.raises(UsageError, match="target 'cast'"):
-        generate.run(argparse.Namespace(root=tmp_path, check=False, time_scale=1))
+    (tmp_path / "deskpulse.toml").write_text(toml)
+    assert main(["generate", "--root", str(tmp_path), "--config", str(tmp_path / "deskpulse.toml")]) == 2
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "deploy").exists()
 
 
 # promtool

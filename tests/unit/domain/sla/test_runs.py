@@ -9,6 +9,7 @@ import pytest
 from stream.domain.sla.calendar import OpeningHours
 from stream.domain.sla.engine import ahead
 from stream.domain.sla.policy import Replies
+from stream.domain.sla.runs import CLOCKS
 from tests.unit.domain.sla.desk import Desk, clock, policies, policy
 from tests.unit.domain.world import DAY, at, created, event, says, status
 
@@ -242,6 +243,12 @@ def test_a_resolve_by_a_bot_is_out_of_attainment_unless_it_came_too_late() -> No
     assert DESK.fold(created(), status(500, "resolved", by="bot")).missed("resolution", 999) == [480]
 
 
+def test_a_reopen_after_a_persons_resolve_starts_no_first_response_even_at_the_instant_of_a_hand_off() -> None:
+    handed_off = event("ticket.handed_off", 100, to_team="billing")
+    folded = DESK.fold(created(), status(30, "resolved"), handed_off, status(100, "open"))
+    assert [CLOCKS[run.clock] for run in folded.sla.runs] == ["resolution"]
+
+
 def test_after_a_bots_resolve_the_first_response_waits_from_the_reopen() -> None:
     folded = DESK.fold(created(), status(30, "resolved", by="bot"), says(100, "customer"))
     assert (folded.run("first_response").n, folded.deadline("first_response")) == (2, 160)
@@ -436,3 +443,12 @@ def test_responses_are_sampled_in_the_open_time_of_their_clocks_calendar() -> No
     )
     samples = {key[0]: key[3] / 60_000_000 for key in folded.contributions if key[0].endswith("_business")}
     assert samples == {"first_response_business": 30, "next_response_business": 120}
+
+
+def test_a_customer_who_writes_to_a_closed_ticket_is_answered_in_opening_hours_too() -> None:
+    asked = [created(), says(5, "agent"), status(10, "closed"), says(20, "customer"), says(30, "customer")]
+    folded = DESK.fold(*asked, says(50, "agent"), says(60, "agent"))
+    samples = [key[3] / 60_000_000 for key in folded.contributions if key[0] == "next_response_business"]
+    assert samples == [30]
+    ended = DESK.fold(created(), says(5, "agent"), says(20, "customer"), status(30, "resolved"), says(50, "agent"))
+    assert not any(key[0] == "next_response_business" for key in ended.contributions), "a resolve ends the wait"
