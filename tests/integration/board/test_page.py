@@ -156,7 +156,9 @@ def test_a_worker_that_stops_answering_is_noticed_and_found_again(tab: Page, wor
         again.server.stop()
 
 
-def test_without_a_policy_one_sentence_says_that_there_is_no_sla(page: Page, worker: Worker) -> None:
+def test_without_sla_figures_one_sentence_says_so(page: Page, worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("sla_breached_open", "sla_due_soon_15m", "sla_due_soon_1h", "sla_attainment"):
+        monkeypatch.delitem(KPIS, name)
     page.goto(worker.server.url)
 
     expect(page.locator("#no-sla")).to_contain_text("No SLA configured")
