@@ -69,7 +69,8 @@ async def examine(settings: RuntimeSettings) -> AsyncIterator[Finding]:
 
 def check_packages() -> Iterator[Finding]:
     """Hold what is installed against the versions that the runtime reaches into (ADR 0001)."""
-    wanted = dict(one.split("==") for one in metadata.requires("deskpulse") or () if "==" in one)
+    required = (one.partition(";")[0] for one in metadata.requires("deskpulse") or ())  # behind it: for which extra
+    wanted = dict(one.split("==") for one in required if "==" in one)
     for name in PINNED:
         installed = metadata.version(name)
         if installed == wanted[name]:
