@@ -20,7 +20,8 @@ from stream.domain.sla.calendar import ALWAYS, Calendar, Span, deadline, elapsed
 from stream.events.values import EPOCH, MICRO, micros
 
 NAME = "sla"
-HELP = "check calendars against cases"
+HELP = "explain the clocks of a ticket, or check calendars against cases"
+CHECK_HELP = "check calendars against cases"
 
 Moment = Annotated[datetime, Meta(tz=True)]
 Seconds = Annotated[float, Meta(ge=0, le=1e10)]
@@ -72,7 +73,7 @@ class IsOpen(Case, tag="is_open", kw_only=True):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
-    check = actions.add_parser("check", help=HELP, description=HELP, allow_abbrev=False)
+    check = actions.add_parser("check", help=CHECK_HELP, description=CHECK_HELP, allow_abbrev=False)
     check.add_argument("file", type=Path, metavar="FILE", help="a JSON list of cases")
     check.set_defaults(act=run_check)
     explain = actions.add_parser("explain", help=sla_explain.HELP, description=sla_explain.HELP, allow_abbrev=False)
