@@ -9,7 +9,6 @@ from stream.domain.entity import KINDS
 from stream.domain.ledger import Entry
 from stream.domain.shard import Shard
 from stream.domain.sla.explain import CLOSED, COUNTED, PAUSED, Explained, explain
-from stream.domain.sla.runs import CLOCKS
 from stream.domain.tables import ShardTable
 from stream.events.registry import BY_CODE
 from stream.events.values import MICRO, NONE, rfc3339
@@ -33,11 +32,12 @@ def promised(shard: Shard, key: bytes, until: int, wanted: Mapping[str, str]) ->
     for run in state.sla.runs:
         if run.deadline is None or run.silent or run.deadline > until:
             continue
+        clock, policy, _, _ = state.sla.labels_of(run)
         row = {
             "id": key[2:].decode(),
             "kind": held.kind,
-            "policy": run.labels[1] if run.labels else state.sla.policy,
-            "clock": CLOCKS[run.clock],
+            "policy": policy,
+            "clock": clock,
             "run": run.n,
             "deadline": rfc3339(run.deadline),
             "confirmed": run.deadline <= shard.deadlines.frontier,

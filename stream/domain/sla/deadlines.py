@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-from stream.domain.sla.runs import CLOCKS, SlaState
+from stream.domain.sla.runs import SlaState
 from stream.domain.sla.timeline import NEVER, Group, Timeline
 from stream.events.values import MICRO
 
@@ -45,8 +45,7 @@ def due_of(state: SlaState) -> Due:
     warnings: tuple[int, ...] = ()
     for run in state.runs:
         if run.deadline is not None and not run.silent:
-            labels = run.labels or (CLOCKS[run.clock], state.policy, state.priority, state.team)
-            clock, policy, priority, team = labels
+            clock, policy, priority, team = state.labels_of(run)
             deadlines.append(((clock, policy, priority, team, state.team), run.deadline))
             warnings += run.warnings
     if not deadlines and state.unanswered is None:

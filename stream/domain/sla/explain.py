@@ -100,7 +100,7 @@ def _open(sla: SlaState, book: Book, now: int) -> Iterator[_Found]:
     """Yield the runs that have not ended as if they ended *now*, their state in place of an outcome."""
     for run in sla.runs:
         if run.verdict != DROPPED:
-            policy = run.labels[1] if run.labels else sla.policy
+            policy = sla.labels_of(run)[1]
             clock = _clock(book, sla, policy, run.clock)
             yield _Found(
                 Ended(

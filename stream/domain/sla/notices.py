@@ -120,7 +120,7 @@ def _of_end(run: Ended) -> Notice:
 
 
 def _of_run(state: SlaState, run: Run, kind: str, at: int) -> Notice:
-    _, policy, priority, _ = run.labels or ("", state.policy, state.priority, "")
+    _, policy, priority, _ = state.labels_of(run)
     return Notice(kind, run.clock, run.n, policy, priority, run.start, at, run.deadline)
 
 

@@ -86,6 +86,10 @@ class SlaState(Struct, array_like=True, gc=False):
         """The code of the status in force."""
         return self.track[-1]
 
+    def labels_of(self, run: Run) -> Labels:
+        """Return the labels that an open run counts under: those of its breach, or of now where it has none."""
+        return run.labels or (CLOCKS[run.clock], self.policy, self.priority, self.team)
+
     @property
     def unanswered(self) -> int | None:
         """Since when the customer waits for an answer of any kind, None if for none."""

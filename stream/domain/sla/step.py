@@ -13,7 +13,6 @@ from stream.domain.sla.runs import (
     BREACHED,
     CANCELLED,
     CARRIED,
-    CLOCKS,
     DROPPED,
     MET,
     MISSED,
@@ -22,7 +21,6 @@ from stream.domain.sla.runs import (
     WAITING,
     Ended,
     Ends,
-    Labels,
     Run,
     SlaState,
     arm,
@@ -163,43 +161,40 @@ class Step:
         run.since = run.deadline = None
         run.warnings = ()
         if passed:
-            run.deadline, run.verdict, run.labels = self._at, BREACHED, self._labels(run)
+            run.deadline, run.verdict, run.labels = self._at, BREACHED, sla.labels_of(run)
         elif counts(clock, sla.status):
             arm(run, clock, self._at)
-
-    def _labels(self, run: Run) -> Labels:
-        sla = self._sla
-        return (CLOCKS[run.clock], sla.policy, sla.priority, sla.team)
 
     def _judge(self, run: Run) -> None:
         """Settle that a deadline has passed: it stays as it is, under the labels of that time."""
         if run.verdict == ON_TIME and late(run, self._at):
-            run.verdict, run.labels = BREACHED, self._labels(run)
+            run.verdict, run.labels = BREACHED, self._sla.labels_of(run)
             run.since, run.warnings = None, ()
 
     def _close(self, run: Run, outcome: str, no_reply: bool = False) -> None:
         if run.verdict == DROPPED:
             return
+        labels = self._sla.labels_of(run)
         if late(run, self._at):
             outcome, no_reply = MISSED, False
             if run.clock in RESOLVING:
                 self._sla.missed |= 1 << run.clock
             if not run.silent:
-                self._emit("sla_missed", run.deadline, run.labels or self._labels(run), 0, 1)
+                self._emit("sla_missed", run.deadline, labels, 0, 1)
         elif outcome == MET:
-            self._emit("sla_met", self._at, self._labels(run), 0, 1)
+            self._emit("sla_met", self._at, labels, 0, 1)
         self._ended(
             Ended(
                 clock=run.clock,
                 n=run.n,
-                policy=run.labels[1] if run.labels else self._sla.policy,
+                policy=labels[1],
                 outcome=outcome,
                 start=run.start,
                 end=self._at,
                 deadline=run.deadline,
                 silent=run.silent,
                 no_reply=no_reply,
-                priority=run.labels[2] if run.labels else self._sla.priority,
+                priority=labels[2],
                 team=self._sla.team,
             ),
             1,
