@@ -6,12 +6,11 @@ money is by currency, and what has no value is null.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from stream.board.whole import missing_partitions
 from stream.domain.kpis import Kpi, value
-from stream.events.values import EPOCH
+from stream.events.values import rfc3339
 from stream.metrics.model import WorkerSnapshot
 from stream.metrics.tally import TOTAL, Group, Tallies, Tally, Teller, live, live_sum, windowed
 
@@ -25,8 +24,8 @@ def kpis(snapshot: WorkerSnapshot, teller: Teller) -> dict[str, Any]:
     tallies = teller.tell(snapshot)
     missing = missing_partitions(snapshot)
     return {
-        "time": isoformat(snapshot.time),
-        "window_end": isoformat(snapshot.now),
+        "time": rfc3339(snapshot.time),
+        "window_end": rfc3339(snapshot.now),
         "complete": bool(snapshot.topic_partitions) and not missing,
         "missing_partitions": missing,
         "live": _split(live_sum(tallies), list(live()), tallies, split=True) if tallies.live else None,
@@ -59,8 +58,3 @@ def figure(kpi: Kpi, tally: Tally, tallies: Tallies, group: Group = TOTAL) -> An
     if kpi.shape == "mean":
         return {"value": result, "numerator": parts["sum"], "denominator": parts["count"]}
     return {"value": result, **parts}
-
-
-def isoformat(moment: int) -> str:
-    """Return an instant in RFC 3339, UTC."""
-    return (EPOCH + timedelta(microseconds=moment)).isoformat().replace("+00:00", "Z")

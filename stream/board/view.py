@@ -13,7 +13,7 @@ from stream.board import api
 from stream.board.whole import Whole, missing_partitions
 from stream.domain.kpis import KPIS, Kpi, value
 from stream.events.registry import TOPICS
-from stream.events.values import MICRO, NONE
+from stream.events.values import MICRO, NONE, rfc3339
 from stream.metrics.model import WorkerSnapshot
 from stream.metrics.tally import TOTAL, WINDOW_NAMES, Group, Shown, Tallies, Tally, Teller, live_sum
 
@@ -76,7 +76,7 @@ def board(whole: Whole, teller: Teller, selection: Selection, targets: Targets, 
     tallies = teller.tell(snapshot) if snapshot is not None else Tallies({}, {}, {}, ())
     missing = missing_partitions(snapshot) if snapshot is not None else []
     return {
-        "time": api.isoformat(now),
+        "time": rfc3339(now),
         "window": selection.window,
         "filter": dict([selection.group]) if selection.group != TOTAL else {},
         "data": _data(whole, now),
@@ -175,8 +175,8 @@ def _data(whole: Whole, now: int) -> dict[str, Any]:
         "state": state,
         "reason": reason,
         "age": None if known is None else max(0, now - known) / MICRO,
-        "known_until": None if known is None else api.isoformat(known),
-        "window_end": None if snapshot is None else api.isoformat(snapshot.now),
+        "known_until": None if known is None else rfc3339(known),
+        "window_end": None if snapshot is None else rfc3339(snapshot.now),
         "newest": {topic: None if snapshot is None else _newest(snapshot, topic) for topic in TOPICS},
     }
 
@@ -219,4 +219,4 @@ def _newest(snapshot: WorkerSnapshot, topic: str) -> str | None:
     """Return the Kafka timestamp of the newest record folded of *topic*."""
     views = [shard.view for shard in snapshot.shards if shard.view is not None]
     times = [view.positions[topic].newest for view in views if topic in view.positions]
-    return api.isoformat(max(times)) if times else None
+    return rfc3339(max(times)) if times else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from heapq import merge
 from pathlib import Path
 from time import monotonic
@@ -19,7 +19,7 @@ import orjson
 from msgspec import DecodeError, Struct, json
 
 from stream.events.registry import EVENT_TYPES, HEARTBEAT
-from stream.events.values import EPOCH, MICRO, Instant, micros, parse_instant
+from stream.events.values import MICRO, Instant, micros, parse_instant, rfc3339
 
 # What an event's type begins with -> its topic. An unknown type of a known kind is published, for the worker to refuse.
 TOPIC_OF = {row.kind: row.topic for row in EVENT_TYPES}
@@ -103,7 +103,7 @@ def shifted(message: Message, shift: int) -> Message:
         event = orjson.loads(message.value)
     except orjson.JSONDecodeError:  # broken beyond what was looked at: as it is, for the worker to refuse
         return Message(message.source, message.key, message.value, message.time + shift)
-    event["time"] = _format(message.time + shift)
+    event["time"] = rfc3339(message.time + shift)
     data = event.get("data")
     for name in INSTANTS.get(event["type"], ()):
         if isinstance(data, dict) and data.get(name) is not None:
@@ -203,10 +203,6 @@ def _time(message: Message) -> int:
 
 def _moved(instant: Any, shift: int) -> Any:
     try:
-        return _format(parse_instant(instant) + shift)
+        return rfc3339(parse_instant(instant) + shift)
     except ValueError:  # for the worker to refuse
         return instant
-
-
-def _format(moment: int) -> str:
-    return (EPOCH + timedelta(microseconds=moment)).isoformat().replace("+00:00", "Z")
