@@ -23,6 +23,7 @@ from stream.domain.sla.notices import NOTHING_TOLD, Standing
 from stream.domain.sla.runs import Ended, SlaState
 from stream.events.event import Event
 from stream.events.registry import Kind
+from stream.events.values import BEFORE_ALL
 
 MAX_EVENTS = 5_000
 
@@ -86,7 +87,7 @@ class Entity(Struct, Generic[State], array_like=True, gc=False):
     chunk: bytes = b""  # the newest chunk of the ledger; full ones are records of their own
     state: State = None  # type: ignore[assignment] # Until the first event.
     kind: Kind = "ticket"
-    newest: int = -(2**63)  # time of the newest event in ledger order, microseconds UTC
+    newest: int = BEFORE_ALL  # time of the newest event in ledger order, microseconds UTC
     chunks: tuple[bytes, ...] = ()  # the full ones
     written: int = 0  # how many of them have records
     taken: int | None = None  # place in the batch of the last record that it took

@@ -24,7 +24,7 @@ from stream.domain.promises import Promises
 from stream.domain.windows import Grid
 from stream.events.event import Event, Heartbeat, Reason, Rejected
 from stream.events.registry import EVENT_TYPES, Kind
-from stream.events.values import MICRO
+from stream.events.values import BEFORE_ALL, MICRO
 
 if TYPE_CHECKING:
     from stream.domain.shard import Shard
@@ -36,14 +36,13 @@ MAX_UPSTREAMS = 100
 _ENCODE = msgspec.msgpack.Encoder(enc_hook=int).encode
 
 _DELETIONS = frozenset(row.code for row in EVENT_TYPES if row.name.endswith(".deleted"))
-_NEVER = -(2**63)
 
 
 class Folding:
     """One batch on its way into an overlay. ``now`` and all times are microseconds since the epoch (UTC)."""
 
     def __init__(
-        self, shard: Shard, now: int, base: Overlay | None, at_end: frozenset[str], frontier: int = _NEVER
+        self, shard: Shard, now: int, base: Overlay | None, at_end: frozenset[str], frontier: int = BEFORE_ALL
     ) -> None:
         meta = base.meta if base else shard.meta
         self._shard = shard
@@ -86,7 +85,7 @@ class Folding:
         self._index = index
         source, item = record.source, record.item
         self._last[source] = record
-        if record.timestamp > self._newest.get(source, _NEVER):
+        if record.timestamp > self._newest.get(source, BEFORE_ALL):
             self._newest[source] = record.timestamp
         name = "unknown"
         if isinstance(item, Event):
@@ -240,7 +239,7 @@ class Folding:
         summary = self._customers.get(record_key)
         if summary is None:
             record = self._layers.read(record_key)
-            summary = customer.load(record) if record is not None else customer.Customer(2**63 - 1, -(2**63))
+            summary = customer.load(record) if record is not None else customer.Customer(2**63 - 1, BEFORE_ALL)
             self._customers[record_key] = summary
         return summary
 
@@ -301,7 +300,7 @@ class Folding:
         """Replace entities that closed long ago by stubs, and drop stubs and customers past their retention."""
         # Log time is the least of the sources' newest Kafka timestamps; a source read to its end holds nothing back.
         behind = [newest for source, newest in self._newest.items() if source not in self._at_end]
-        log_time = min(behind) if behind else max(self._newest.values(), default=_NEVER)
+        log_time = min(behind) if behind else max(self._newest.values(), default=BEFORE_ALL)
         for key, record in self._shard.expiry.ripe(log_time, self._layers.read):
             if key[:1] == ENTITY:
                 held = Entity.load(KINDS[key[1]], record, partial(self._layers.chunk, key))

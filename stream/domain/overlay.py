@@ -18,6 +18,7 @@ from stream.domain.sla.deadlines import Due
 from stream.domain.sla.terms import History
 from stream.domain.windows import Bucket, Grid
 from stream.events.event import Event, Heartbeat, Reason, Rejected
+from stream.events.values import BEFORE_ALL
 
 # The layout of the records; a state of another version is refused rather than misread.
 STATE_VERSION = 4
@@ -58,11 +59,11 @@ class Meta(Struct, array_like=True, gc=False):
 
     version: int = STATE_VERSION
     positions: dict[str, Position] = {}
-    rolled: int = -(2**63)
-    newest_event: int = -(2**63)
+    rolled: int = BEFORE_ALL
+    newest_event: int = BEFORE_ALL
     counts: dict[str, int] = {}
     upstream: dict[str, int] = {}
-    fired_until: int = -(2**63)  # deadlines up to here have been told of
+    fired_until: int = BEFORE_ALL  # deadlines up to here have been told of
 
 
 META_DECODER = msgspec.msgpack.Decoder(Meta)

@@ -22,8 +22,8 @@ from stream.domain.sla.deadlines import Deadlines, Outlook, due_of
 from stream.domain.sla.terms import History, Terms
 from stream.domain.windows import WINDOWS, Bucket, Buckets, Grid, Series, WindowTable
 from stream.events.event import Event
+from stream.events.values import BEFORE_ALL
 
-_NEVER = -(2**63)
 _EXPIRING = frozenset(ENTITY + STUB + CUSTOMER)
 
 
@@ -73,7 +73,7 @@ class Shard:
         now: int,
         base: Overlay | None = None,
         at_end: frozenset[str] = frozenset(),
-        frontier: int = _NEVER,
+        frontier: int = BEFORE_ALL,
     ) -> Overlay:
         """Return what *batch* changes, all at once; see `begin`. An empty batch is a tick. Raises FoldError."""
         folding = self.begin(now, base, at_end, frontier)
@@ -85,7 +85,7 @@ class Shard:
         now: int,
         base: Overlay | None = None,
         at_end: frozenset[str] = frozenset(),
-        frontier: int = _NEVER,
+        frontier: int = BEFORE_ALL,
     ) -> Folding:
         """Return the fold of a batch as of *now* (microseconds UTC), on top of *base*, the overlay in flight.
 
@@ -162,7 +162,7 @@ class Shard:
     def view(self, now: int, frontier: int | None = None) -> ShardView:
         """Slide the windows to *now* and return the aggregates as they stand; event time is known up to *frontier*."""
         self.windows.advance(now)
-        self.deadlines.advance(_NEVER if frontier is None else frontier, self.windows.now, self.windows.edges)
+        self.deadlines.advance(BEFORE_ALL if frontier is None else frontier, self.windows.now, self.windows.edges)
         cells = self.buckets.cells
         windows = {}
         for place, window in enumerate(WINDOWS):

@@ -15,6 +15,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAIVE_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 -- arithmetic and printing without a zone are twice as fast
 DAY_US = 86_400_000_000
 MICRO = 1_000_000
+BEFORE_ALL = -(2**63)  # earlier than any instant: the least that 64 bits hold
 
 # A thousand milliards keeps any single amount, in millionths, inside a signed 64-bit integer (msgpack's largest).
 MAX_AMOUNT = 10**12

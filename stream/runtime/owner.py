@@ -12,9 +12,10 @@ from typing import Protocol
 
 from msgspec import structs
 
-from stream.domain.folding import FUTURE
 from stream.domain.overlay import FoldError, Overlay, Record
+from stream.domain.shard import newest_event
 from stream.events.event import Event, Rejected
+from stream.events.values import BEFORE_ALL
 from stream.runtime.checkpoint import COMMIT_LIMIT_S, OutRecord, UnknownOutcome
 from stream.runtime.clock import now_us
 from stream.runtime.context import Context
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 
 # Records folded before the event loop gets its turn, so that a snapshot is due no later than some 20 ms.
 SLICE_RECORDS = 500
-UNKNOWN = -(2**63)  # before every instant
 
 
 class Sources(Protocol):
@@ -216,9 +216,7 @@ class Owner:
         for batch in batches:
             records += self._intake.read(batch)
             await _breathe()
-        for record in records:
-            if isinstance(record.item, Event) and record.item.time <= record.timestamp + FUTURE:
-                self._clock.saw(record.item.time)
+        self._clock.saw(newest_event(records, BEFORE_ALL))
         overlay = await self._fold_all(records, base)
         raws = [raw for batch in batches for raw in batch.records]
         side = self._intake.beside(raws, records, overlay.rejected, now_us())
@@ -272,7 +270,7 @@ class Owner:
         """Return how far event time is known once *records* are folded: as far as in the least known source."""
         folded = {source: one.timestamp for source, one in (base or self.shard).meta.positions.items()}
         folded |= {record.source: record.timestamp for record in records}
-        return min(folded.get(source, UNKNOWN) if seen is None else seen for source, seen in ends.items())
+        return min(folded.get(source, BEFORE_ALL) if seen is None else seen for source, seen in ends.items())
 
     def _launch(self, folded: Folded) -> Flight:
         write = self.writer.write(folded.overlay.records, folded.side, after=self.changelog_end)
