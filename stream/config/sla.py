@@ -89,9 +89,8 @@ def policies(config: Config) -> Policies:
 
 def terms(config: Config) -> Terms:
     """Return the policies as a shard keeps them. Raises ConfigError."""
-    agreed = agreement(config)
-    kept = msgspec.structs.replace(agreed, targets=())  # nobody is judged by them
-    return Terms(_policies(agreed).version, msgspec.json.encode(kept), _read)
+    kept = msgspec.json.encode(msgspec.structs.replace(agreement(config), targets=()))  # nobody is judged by targets
+    return Terms(_read(kept).version, kept, _read)
 
 
 @lru_cache(maxsize=64)  # all shards of a worker keep the same few configurations, and calendars are dear to make
