@@ -70,10 +70,6 @@ def _as_json(runs: list[Explained]) -> str:
     return orjson.dumps(described(runs), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 
-def _teams(run: Explained) -> list[str]:
-    return sorted({part.team for part in run.segments})
-
-
 def _as_table(ticket: str, runs: list[Explained]) -> str:
     """Return a table per run: a line a segment, then what each team and the whole run add up to."""
     out = io.StringIO()
@@ -89,7 +85,7 @@ def _as_table(ticket: str, runs: list[Explained]) -> str:
             times = [_length(part.end - part.start) if part.kind == kind else "" for kind in (COUNTED, PAUSED, CLOSED)]
             moments = written(part.start, UTC), written(part.end, UTC)
             table.add_row(*moments, *times, part.status, part.team, part.agent)
-        for team in _teams(run):
+        for team in run.teams:
             table.add_row("", "held by", *_lengths(run, team), "", team)
         table.add_row("", "in all", *_lengths(run))
         console.print(table, "")

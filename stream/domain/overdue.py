@@ -78,7 +78,7 @@ def described(runs: Sequence[Explained]) -> list[dict[str, Any]]:
             "end": rfc3339(run.end),
             "deadline": None if run.deadline is None else rfc3339(run.deadline),
             "seconds": {"target": run.target / MICRO, **_totals(run), "carried": run.carried / MICRO},
-            "teams": {team: _totals(run, team) for team in sorted({part.team for part in run.segments})},
+            "teams": {team: _totals(run, team) for team in run.teams},
             "segments": [
                 {
                     "start": rfc3339(part.start),

@@ -54,6 +54,11 @@ class Explained(Struct, frozen=True):
     no_reply: bool
     segments: tuple[Segment, ...]
 
+    @property
+    def teams(self) -> list[str]:
+        """The teams that held the ticket meanwhile, by name."""
+        return sorted({one.team for one in self.segments})
+
     def total(self, kind: str, team: str | None = None) -> int:
         """Return the time of one kind of segment, of one team if that is given."""
         chosen = (one for one in self.segments if one.kind == kind and team in (None, one.team))
