@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from stream.cli.options import add_config, config_with_kafka, positive
+from stream.cli.options import add_config, positive, settings_with_kafka
 from stream.events.event import Reason
 from stream.events.registry import TOPICS
 from stream.events.values import EPOCH, micros
@@ -46,9 +46,8 @@ def _add_filter(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List or replay; 1 when a letter cannot be replayed. Raises UsageError, ConfigError and WorkerFailure."""
-    config = config_with_kafka(args)
+    settings = settings_with_kafka(args)
     # Faust takes half a second to import.
-    from stream.bootstrap import runtime_settings  # noqa: PLC0415
     from stream.runtime.deadletters import Filter  # noqa: PLC0415
 
     wanted = Filter(
@@ -59,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         until=args.until,
     )
     action = _list if args.action == "list" else _replay
-    return asyncio.run(action(args, runtime_settings(config), wanted))
+    return asyncio.run(action(args, settings, wanted))
 
 
 async def _list(args: argparse.Namespace, settings: Any, wanted: Filter) -> int:

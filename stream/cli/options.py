@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from stream.cli.errors import UsageError
 from stream.config import SERVERS_VARIABLE, Config, load
+
+if TYPE_CHECKING:
+    from stream.runtime.settings import RuntimeSettings
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +40,14 @@ def config_with_kafka(args: argparse.Namespace) -> Config:
     if not config.kafka.bootstrap_servers:
         raise UsageError(f"no Kafka is configured: set {SERVERS_VARIABLE} or kafka.bootstrap_servers in deskpulse.toml")
     return config
+
+
+def settings_with_kafka(args: argparse.Namespace) -> RuntimeSettings:
+    """Return the runtime's settings for a client. Raises as `config_with_kafka`."""
+    # Faust takes half a second to import.
+    from stream.bootstrap import runtime_settings  # noqa: PLC0415
+
+    return runtime_settings(config_with_kafka(args))
 
 
 def positive(text: str) -> float:

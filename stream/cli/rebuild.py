@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from typing import Any
 
-from stream.cli.options import add_config, config_with_kafka
+from stream.cli.options import add_config, settings_with_kafka
 
 NAME = "rebuild"
 HELP = "delete the state, so that the workers, when started, make it anew from the source topics"
@@ -20,11 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Say what a rebuild reads, and with --confirm prepare it. Raises UsageError, ConfigError and WorkerFailure."""
-    config = config_with_kafka(args)
-    # Faust takes half a second to import.
-    from stream.bootstrap import runtime_settings  # noqa: PLC0415
-
-    return asyncio.run(_rebuild(runtime_settings(config), args.confirm))
+    return asyncio.run(_rebuild(settings_with_kafka(args), args.confirm))
 
 
 async def _rebuild(settings: Any, confirmed: bool) -> int:

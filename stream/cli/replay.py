@@ -7,14 +7,17 @@ import asyncio
 import sys
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stream.cli.errors import UsageError
-from stream.cli.options import add_config, config_with_kafka, positive
-from stream.config import Config
+from stream.cli.options import add_config, positive, settings_with_kafka
 from stream.demo.replay import ReplayError, Survey, messages, publish, survey
+
+if TYPE_CHECKING:
+    from stream.runtime.settings import RuntimeSettings
 
 NAME = "replay"
 HELP = "publish event files (JSON lines, .gz too) to the topics"
@@ -36,22 +39,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Publish the files; 1 when lines had to be skipped. Raises UsageError, ConfigError and WorkerFailure."""
-    config = config_with_kafka(args)
+    settings = settings_with_kafka(args)
     try:
         found = survey(args.files)
-        return asyncio.run(_replay(config, args, found))
+        return asyncio.run(_replay(settings, args, found))
     except ReplayError as error:
         raise UsageError(str(error)) from None
 
 
-async def _replay(config: Config, args: argparse.Namespace, found: Survey) -> int:
+async def _replay(settings: RuntimeSettings, args: argparse.Namespace, found: Survey) -> int:
     # Faust takes half a second to import.
-    from stream.bootstrap import runtime_settings  # noqa: PLC0415
     from stream.runtime.clock import now_us  # noqa: PLC0415
     from stream.runtime.feed import Feed, check_replayable  # noqa: PLC0415
     from stream.runtime.topics import ensure_topics  # noqa: PLC0415
 
-    settings = runtime_settings(config)
     partitions = await ensure_topics(settings, create=False)
     if found.oldest is not None and found.newest is not None:
         shift = now_us() - found.newest if args.shift_to_now else 0

@@ -7,12 +7,15 @@ import asyncio
 import sys
 from collections.abc import Callable
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
-from stream.cli.options import add_config, config_with_kafka, positive
-from stream.config import Config
+from stream.cli.options import add_config, positive, settings_with_kafka
 from stream.demo.replay import publish
 from stream.demo.simulator import traffic
 from stream.events.values import MICRO
+
+if TYPE_CHECKING:
+    from stream.runtime.settings import RuntimeSettings
 
 NAME = "simulate"
 HELP = "publish calm live traffic: tickets, bookings, reviews and surveys"
@@ -28,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Publish until the time is up or Ctrl-C comes. Raises UsageError, ConfigError and WorkerFailure."""
-    config = config_with_kafka(args)
+    settings = settings_with_kafka(args)
     published = 0
 
     def advance(number: int) -> None:
@@ -36,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         published = number
 
     try:
-        asyncio.run(_simulate(config, args, advance))
+        asyncio.run(_simulate(settings, args, advance))
     except KeyboardInterrupt:
         if args.duration is not None:
             raise
@@ -44,14 +47,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _simulate(config: Config, args: argparse.Namespace, advance: Callable[[int], None]) -> None:
+async def _simulate(settings: RuntimeSettings, args: argparse.Namespace, advance: Callable[[int], None]) -> None:
     # Faust takes half a second to import.
-    from stream.bootstrap import runtime_settings  # noqa: PLC0415
     from stream.runtime.clock import now_us  # noqa: PLC0415
     from stream.runtime.feed import Feed  # noqa: PLC0415
     from stream.runtime.topics import ensure_topics  # noqa: PLC0415
 
-    settings = runtime_settings(config)
     partitions = await ensure_topics(settings, create=False)
     async with Feed(settings, partitions) as feed:
         start = now_us()

@@ -7,7 +7,7 @@ import asyncio
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from stream.cli.options import add_config, config_with_kafka
+from stream.cli.options import add_config, settings_with_kafka
 
 if TYPE_CHECKING:
     from stream.runtime.topics import Survey
@@ -24,12 +24,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the topics; 1 when one is missing or unfit. Raises UsageError, ConfigError and WorkerFailure."""
-    config = config_with_kafka(args)
+    settings = settings_with_kafka(args)
     # Faust takes half a second to import.
-    from stream.bootstrap import runtime_settings  # noqa: PLC0415
     from stream.runtime.topics import agreed, ensure_topics, survey_topics  # noqa: PLC0415
 
-    settings = runtime_settings(config)
     if not args.check:
         asyncio.run(ensure_topics(settings))
     found = asyncio.run(survey_topics(settings))
