@@ -64,7 +64,11 @@ def test_a_file_that_cannot_be_replayed_is_refused_before_kafka_is_asked(
     assert line.startswith(f"deskpulse: {name}: cannot be read: ")
 
 
-@pytest.mark.parametrize("command", ["topics", "simulate", "replay events.jsonl"])
+ASKING = ["topics", "topics --check", "simulate", "replay events.jsonl"]
+ASKING += ["deadletters list", "deadletters replay", "rebuild --confirm"]
+
+
+@pytest.mark.parametrize("command", ASKING)
 def test_a_kafka_that_does_not_answer_is_one_line_and_exit_1(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -72,6 +76,7 @@ def test_a_kafka_that_does_not_answer_is_one_line_and_exit_1(
     assert main(command.split()) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("deskpulse: Kafka at 127.0.0.1:1 does not answer")
+    assert line.endswith("see deskpulse doctor")
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)])

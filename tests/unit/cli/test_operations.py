@@ -35,17 +35,6 @@ def test_a_misuse_is_one_clear_line_and_exit_2(command: str, capsys: pytest.Capt
     assert line.startswith(f"deskpulse: {MISUSES[command]}")
 
 
-@pytest.mark.parametrize("command", ["deadletters list", "deadletters replay", "rebuild --confirm", "topics --check"])
-def test_a_kafka_that_does_not_answer_is_one_line_and_exit_1(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
-    assert main(command.split()) == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("deskpulse: Kafka at 127.0.0.1:1 does not answer")
-    assert line.endswith("see deskpulse doctor")
-
-
 def test_a_certificate_that_is_not_there_is_one_line_and_exit_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
