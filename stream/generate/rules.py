@@ -26,12 +26,6 @@ def rule_files(inputs: RuleInputs) -> dict[str, str]:
     return rules | routes
 
 
-def alerts(inputs: RuleInputs) -> list[Alert]:
-    """Return every alert, in the order of the files."""
-    rules = (rule for groups in GROUPS.values() for group in groups(inputs) for rule in group.rules)
-    return [rule for rule in rules if isinstance(rule, Alert)]
-
-
 def rules_document(groups: Sequence[Group], inputs: RuleInputs) -> str:
     """Return the text of one rule file."""
     return document({"groups": [_group(group, inputs) for group in groups]})

@@ -14,15 +14,25 @@ from stream.cli import generate
 from stream.cli.main import main
 from stream.generate.inputs import BURN_WINDOWS, Objective, RuleError, RuleInputs, Target, burn_thresholds
 from stream.generate.rule import Alert, Recording
-from stream.generate.rules import GROUPS, RULES_FOLDER, alerts, rule_files
+from stream.generate.rules import GROUPS, RULES_FOLDER, rule_files
 from stream.generate.write import drifted, write
 from stream.metrics.names import BY_NAME
 
 ROOT = Path(__file__).parents[3]
 FILES = rule_files(RuleInputs())
+
+
+def rules(inputs: RuleInputs) -> list[Alert | Recording]:
+    return [rule for groups in GROUPS.values() for group in groups(inputs) for rule in group.rules]
+
+
+def alerts(inputs: RuleInputs) -> list[Alert]:
+    return [rule for rule in rules(inputs) if isinstance(rule, Alert)]
+
+
+RULES = rules(RuleInputs())
 ALERTS = alerts(RuleInputs())
 NAMES = sorted({alert.name for alert in ALERTS})
-RULES = [rule for groups in GROUPS.values() for group in groups(RuleInputs()) for rule in group.rules]
 TESTS = sorted((ROOT / "deploy/prometheus/tests").glob("*.yml"))
 
 # Fixed by the contract; their rows come with the KPIs of bookings.
