@@ -6,17 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from tests.integration.runtime.harness import Deployment, new_settings
+from tests.integration.runtime.harness import SMALL_CHECKPOINTS, Deployment, new_settings
 from tests.kafka.broker import KafkaCluster
 
 
 @pytest.fixture
 def deployment(kafka: KafkaCluster) -> Deployment:
     """With the events clock: the newest event is now."""
-    return Deployment(new_settings(kafka.bootstrap_servers))
+    return Deployment(replace(new_settings(kafka.bootstrap_servers), **SMALL_CHECKPOINTS))
 
 
 @pytest.fixture
 def live(kafka: KafkaCluster) -> Deployment:
     """With the wall clock, and snapshots as often as by default."""
-    return Deployment(replace(new_settings(kafka.bootstrap_servers), clock="wall", snapshot_interval=0.15))
+    settings = replace(new_settings(kafka.bootstrap_servers), **SMALL_CHECKPOINTS)
+    return Deployment(replace(settings, clock="wall", snapshot_interval=0.15))

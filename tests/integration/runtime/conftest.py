@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from stream.demo.broker import EmbeddedBroker
-from tests.integration.runtime.harness import Deployment, new_settings
+from tests.integration.runtime.harness import SMALL_CHECKPOINTS, Deployment, new_settings
 from tests.kafka.broker import run_apart
 
 
@@ -54,4 +54,5 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def deployment(broker: Broker) -> Deployment:
-    return Deployment(replace(new_settings(broker.servers), session_timeout=broker.session_timeout))
+    settings = replace(new_settings(broker.servers), **SMALL_CHECKPOINTS)
+    return Deployment(replace(settings, session_timeout=broker.session_timeout))

@@ -328,6 +328,10 @@ def customer_on(partition: int, partitions: int, name: str = "C") -> str:
     )
 
 
+# So small that a log of thousands of records has many, and a scrape or a kill falls between two of them.
+SMALL_CHECKPOINTS = {"fetch_records": 500, "batch_records": 500}
+
+
 def new_settings(bootstrap_servers: str, partitions: int = 4) -> RuntimeSettings:
     name = f"rt{os.getpid()}-{next(_numbers)}"
     return RuntimeSettings(
